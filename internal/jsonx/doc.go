@@ -1,0 +1,2 @@
+// Package jsonx reads and writes JSON in one pass.
+package jsonx
