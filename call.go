@@ -1,0 +1,294 @@
+package llm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llm-go/llm/internal/jsonx"
+)
+
+// Operation names what is asked: "completion", "embedding" …, as the functions of this package are called.
+type Operation string
+
+// Call is one logical call on its way through middleware to a provider. Middleware reads it, and changes it
+// only through [Call.With]; the Request is never written to.
+type Call struct {
+	Operation Operation
+	// Request is the caller's request: *CompletionRequest, *EmbeddingRequest …
+	Request any
+	// Stream says that the caller wants pieces: Result.Stream will be set instead of Result.Response.
+	Stream bool
+
+	// Provider, Model and BaseURL are known once the engine has resolved the model's name: inside a
+	// provider's functions and in callbacks after OnStart. Model is the name for the wire, BaseURL is without
+	// a trailing slash.
+	Provider *Provider
+	Model    string
+	BaseURL  string
+
+	name     string // "provider/model" as asked for
+	start    time.Time
+	deadline time.Time // zero: none
+	settings *settings
+	account  *account
+	key      Secret
+	run      func(context.Context, *Call) (*Result, error)
+	retarget bool // the name was changed by With
+}
+
+// account is what all copies of one call share.
+type account struct {
+	attemptsLeft int
+	attempts     []Attempt
+	warnings     []Warning
+}
+
+// Result is what a handler returns: a *CompletionResponse, *EmbeddingResponse … in Response, or, when
+// call.Stream is set, a *Stream of the operation's chunk type in Stream.
+type Result struct {
+	Response any
+	Stream   any
+}
+
+// Handler serves a call. The last one in the chain is the engine.
+type Handler func(ctx context.Context, call *Call) (*Result, error)
+
+// Middleware wraps a handler: it may change the call (by [Call.With]), refuse it, answer it, repeat it, or
+// change the result. The first one given is the outermost.
+type Middleware func(next Handler) Handler
+
+// Callback observes calls. Functions that are nil are skipped. They run in the caller's goroutine, cannot
+// fail a call, and a panic in one is logged by slog and goes no further.
+type Callback struct {
+	// OnStart is called when a call begins, before middleware.
+	OnStart func(ctx context.Context, call *Call)
+	// OnAttempt is called after each try at the network.
+	OnAttempt func(ctx context.Context, call *Call, a Attempt)
+	// OnSuccess or OnFailure is called once, at the end of the answer: for a stream that is its terminal
+	// event, its error, an early break, or Close.
+	OnSuccess func(ctx context.Context, call *Call, o *Outcome)
+	OnFailure func(ctx context.Context, call *Call, o *Outcome)
+}
+
+// Outcome is how a call ended.
+type Outcome struct {
+	// Response is the unary answer; nil for streams, whose pieces belong to their reader.
+	Response any
+	// Usage is what the provider reported, nil if nothing.
+	Usage *Usage
+	// Err is the failure. For a stream that the reader left early it is an [ErrCanceled].
+	Err error
+	// Meta is that of the answer.
+	Meta *Meta
+	// Duration is the whole call's, FirstContent the time to the first content of a stream.
+	Duration, FirstContent time.Duration
+	// Chunks counts the pieces that were read.
+	Chunks int
+}
+
+// Attempt is one try at the network.
+type Attempt struct {
+	Provider string
+	Model    string
+	// Status is 0 if no answer came.
+	Status int
+	Start  time.Time
+	// Duration is until the headers, or the failure; for retried bodies and streams until that failure.
+	Duration time.Duration
+	// Wait is how long the engine had waited before this try.
+	Wait time.Duration
+	// Err is nil for the successful one.
+	Err error
+	// Reused says that the try went over a kept-alive connection.
+	Reused    bool
+	RequestID string
+}
+
+// Warning tells what was lost or changed between the caller's request and the answer.
+type Warning struct {
+	// Code is "dropped_param", "dropped_blob", "changed_param", "schema_constraint", "stream", "utf8" …
+	Code string
+	// Param names the field, as in the JSON of the request: "seed", "messages[2].content[0]".
+	Param   string
+	Message string
+}
+
+// Meta comes with every answer: where it came from and how.
+type Meta struct {
+	Provider string
+	// Model is the name that was sent.
+	Model     string
+	Status    int
+	Header    http.Header
+	RequestID string
+	// Raw is the provider's native body; nil for streams.
+	Raw      []byte
+	Warnings []Warning
+	Attempts []Attempt
+	// Duration is until the whole answer was decoded; for streams until the stream was opened.
+	Duration time.Duration
+}
+
+// With returns a copy of the call with further options, for middleware that routes: [WithModel] picks another
+// model, WithAPIKey another key. The copy shares the deadline, the attempt budget and the records.
+func (c *Call) With(opts ...Option) *Call {
+	d := *c
+	d.settings = c.settings.with(opts)
+	if d.settings.model != "" {
+		d.name = d.settings.model
+	}
+	return &d
+}
+
+// ModelName is the "provider/model" that the call asks for.
+func (c *Call) ModelName() string { return c.name }
+
+// Metadata and Tags are the caller's labels; see [WithMetadata] and [WithTags].
+func (c *Call) Metadata() map[string]any { return c.settings.metadata }
+func (c *Call) Tags() []string           { return c.settings.tags }
+
+// Deadline is when the whole call ends at the latest; ok is false if it has no end.
+func (c *Call) Deadline() (t time.Time, ok bool) { return c.deadline, !c.deadline.IsZero() }
+
+// Warn records a warning for the answer.
+func (c *Call) Warn(w Warning) { c.account.warnings = append(c.account.warnings, w) }
+
+// Unsupported is what an Encode calls for a field that its wire cannot carry. If the caller allowed dropping
+// it ([WithDropParams]), the drop is recorded as a warning and the result is nil: go on without the field.
+// Otherwise the result is an [ErrUnsupportedParam] to return.
+func (c *Call) Unsupported(param, why string) error {
+	if c.settings.drops(param) {
+		c.Warn(Warning{Code: "dropped_param", Param: param, Message: why})
+		return nil
+	}
+	msg := param + " is not supported"
+	if why != "" {
+		msg += ": " + why
+	}
+	return &Error{Kind: ErrUnsupportedParam, Scope: ScopeRequest, Param: param,
+		Message: msg + "; leave it out, or allow dropping it with llm.WithDropParams(" + fmt.Sprintf("%q", param) + ")"}
+}
+
+// Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set.
+func (c *Call) Key() Secret { return c.key }
+
+// Setting is a named setting, such as AWS_REGION: from [WithSetting], else from the environment variable of
+// that name. The first of names that is set wins.
+func (c *Call) Setting(names ...string) string {
+	return c.Secret(names...).Reveal()
+}
+
+// Secret is like Setting for values that must not be seen, such as AWS_SECRET_ACCESS_KEY.
+func (c *Call) Secret(names ...string) Secret {
+	for _, name := range names {
+		if v, ok := c.settings.vars[name]; ok {
+			return v
+		}
+	}
+	if c.settings.noEnv {
+		return Secret{}
+	}
+	for _, name := range names {
+		if v := os.Getenv(name); v != "" {
+			return Secret{v}
+		}
+	}
+	return Secret{}
+}
+
+// URL joins the base URL and a path that begins with a slash. A query in the base URL stays at the end.
+func (c *Call) URL(path string) string {
+	base, query, hasQuery := strings.Cut(c.BaseURL, "?")
+	u := strings.TrimSuffix(base, "/") + path
+	if hasQuery {
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		u += sep + query
+	}
+	return u
+}
+
+// NewRequest makes a request to URL(path) with a body that the engine can send again.
+func (c *Call) NewRequest(method, path, contentType string, body []byte) (*http.Request, error) {
+	return NewRequest(method, c.URL(path), contentType, body)
+}
+
+// NewJSONRequest makes a POST to URL(path) with a JSON body, over which extra is laid.
+func (c *Call) NewJSONRequest(path string, body []byte, extra Extra) (*http.Request, error) {
+	if len(extra) > 0 {
+		var err error
+		if body, err = jsonx.Overlay(body, extra); err != nil {
+			return nil, InvalidRequest("Extra", "Extra cannot be laid over the request: "+err.Error())
+		}
+	}
+	return c.NewRequest(http.MethodPost, path, "application/json", body)
+}
+
+// NewRequest makes a request to a full URL with a body that the engine can send again; contentType may be
+// empty when there is no body.
+func NewRequest(method, rawURL, contentType string, body []byte) (*http.Request, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, InvalidRequest("base_url", "the URL does not parse; check WithBaseURL")
+	}
+	r := &http.Request{Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header, 8)}
+	if contentType != "" {
+		r.Header["Content-Type"] = []string{contentType}
+	}
+	setBody(r, body)
+	return r, nil
+}
+
+// payload is a request body that knows its bytes.
+type payload struct {
+	bytes.Reader
+	data []byte
+}
+
+func (*payload) Close() error { return nil }
+
+// setBody gives r a body and, on purpose, no GetBody: with it net/http would resend behind the engine's back.
+func setBody(r *http.Request, data []byte) {
+	r.ContentLength = int64(len(data))
+	if len(data) == 0 {
+		r.Body = http.NoBody
+		return
+	}
+	p := &payload{data: data}
+	p.Reset(data)
+	r.Body = p
+}
+
+// RequestBody is the body of a request made by [NewRequest], for an [Auth] that signs it. It must not be
+// changed.
+func RequestBody(r *http.Request) []byte {
+	if p, ok := r.Body.(*payload); ok {
+		return p.data
+	}
+	return nil
+}
+
+// bodyBytes takes the bytes out of a request that an Encode made by whatever means.
+func bodyBytes(r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	if p, ok := r.Body.(*payload); ok {
+		return p.data, nil
+	}
+	defer r.Body.Close()
+	return io.ReadAll(r.Body)
+}
+
+func (a *account) cloneAttempts() []Attempt { return slices.Clone(a.attempts) }

@@ -1,0 +1,48 @@
+package llm
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+// Secret holds a key. However it is printed, logged or marshalled it shows REDACTED; only [Secret.Reveal]
+// gives the value, and only an [Auth] has a reason to call it.
+type Secret struct{ value string }
+
+const redacted = "REDACTED"
+
+var (
+	_ fmt.Formatter          = Secret{}
+	_ json.Marshaler         = Secret{}
+	_ encoding.TextMarshaler = Secret{}
+	_ slog.LogValuer         = Secret{}
+)
+
+// NewSecret wraps a value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal is the value.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero says whether there is no value.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+// String is "REDACTED", or "" if there is no value.
+func (s Secret) String() string {
+	if s.value == "" {
+		return ""
+	}
+	return redacted
+}
+
+// Format prints String for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// MarshalText and MarshalJSON give String.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// LogValue gives String.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

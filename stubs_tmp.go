@@ -1,0 +1,2 @@
+package llm
+type mock struct{}
