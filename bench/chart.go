@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ var colours = map[string]string{
 // svg draws the ratios to the floor over TCP, a group of bars for each case, on a logarithmic scale.
 func (r *report) svg() string {
 	const (
-		width, left, right = 920.0, 250.0, 56.0
+		width, left, right = 960.0, 284.0, 48.0
 		bar, gap, group    = 10.0, 1.5, 13.0
 		top                = 86.0
 	)
@@ -55,8 +56,13 @@ func (r *report) svg() string {
 	p(`<rect class="back" width="%.0f" height="%.0f" rx="6"/>`, width, height)
 	p(`<text x="20" y="30" font-size="17" font-weight="600">Time a call, as a multiple of raw net/http (shorter is better)</text>`)
 
+	// This library comes first, wherever it was measured.
+	order := slices.Clone(r.Contestants[1:])
+	if i := slices.IndexFunc(order, func(c Contestant) bool { return c.Name == libraryName }); i > 0 {
+		order = slices.Concat(order[i:i+1], order[:i], order[i+1:])
+	}
 	lx := 20.0
-	for _, ct := range r.Contestants[1:] {
+	for _, ct := range order {
 		p(`<rect x="%.1f" y="46" width="11" height="11" rx="2" fill="%s"/>`, lx, colour(ct.Name))
 		name, weight := ct.Name, ""
 		if name == libraryName {
@@ -83,7 +89,7 @@ func (r *report) svg() string {
 	for _, w := range rows {
 		n := float64(len(w.Median) - 1)
 		p(`<text x="%.1f" y="%.1f" font-size="12.5" text-anchor="end">%s</text>`, left-14, y+n*(bar+gap)/2+4, html.EscapeString(w.Case.Title))
-		for _, ct := range r.Contestants[1:] {
+		for _, ct := range order {
 			f, ok := w.Ratio[ct.Name]
 			if !ok {
 				continue

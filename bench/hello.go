@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type hello struct {
 
 var initLine = regexp.MustCompile(`(?m)^init (\S+) @\S+ ms, (\S+) ms clock`)
 
-// measureHello builds hello/floor and, where it exists, hello/llm, and runs them against the upstream.
+// measureHello builds hello/floor and, where this library takes part, hello/llm, and runs them against the upstream.
 func measureHello(ctx context.Context, url string) ([]hello, error) {
 	dir, err := os.MkdirTemp("", "hello")
 	if err != nil {
@@ -31,10 +32,11 @@ func measureHello(ctx context.Context, url string) ([]hello, error) {
 	defer os.RemoveAll(dir)
 	var out []hello
 	known := map[string]bool{}
-	for _, name := range []string{"floor", libraryName} {
-		if _, err := os.Stat(filepath.Join("hello", name)); err != nil {
-			continue
-		}
+	names := []string{"floor"}
+	if slices.ContainsFunc(contestants, func(c Contestant) bool { return c.Name == libraryName }) {
+		names = append(names, libraryName)
+	}
+	for _, name := range names {
 		bin := filepath.Join(dir, name+".exe")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./hello/"+name)
 		if b, err := build.CombinedOutput(); err != nil {

@@ -90,9 +90,6 @@ func run(args []string) error {
 	}
 	if o.cases.MatchString("open-streams") {
 		for _, ct := range cts {
-			if ct.Name != contestants[0].Name && ct.Name != libraryName && o.clients.String() == "" {
-				continue // the others when asked for by name
-			}
 			s := measureStreams(ctx, ct.Name, o.streams)
 			rep.Streams = append(rep.Streams, s)
 			fmt.Printf("%4.0fs  %-6s  %-16s  %s\n", time.Since(began).Seconds(), "tcp", "open-streams", s.line())
@@ -119,12 +116,12 @@ func run(args []string) error {
 }
 
 func parseFlags(args []string) (*options, error) {
-	o := &options{batch: 80 * time.Millisecond, rounds: 7, streams: 10000}
+	o := &options{batch: 100 * time.Millisecond, rounds: 9, streams: 10000}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.StringVar(&o.out, "out", "", "write performance.md and performance.svg into this `folder`")
 	expr := func(name, usage string) *string { return fs.String(name, "", usage) }
 	cs, cl := expr("cases", "only the cases that match this `regexp`; also: open-streams, hello"), expr("clients", "only the contestants that match this `regexp`, and the floor")
-	rounds := fs.Int("rounds", 0, "rounds of each case (7; 3 when quick)")
+	rounds := fs.Int("rounds", 0, "rounds of each case (9; 3 when quick)")
 	fs.BoolVar(&o.quick, "quick", false, "short batches, three rounds, 1,000 open streams")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -130,17 +130,25 @@ contestant does not offer. The garbage collector runs as it does by default.
 			p("| %s | %s%s | %s%s%s |\n", g.What, times(g.Most), g.Unit, times(g.Reached), g.Unit, mark)
 		}
 	}
-	time := func(f figure) (float64, string) { return f.Wall, duration(f.Wall) }
-	cpu := func(f figure) (float64, string) { return f.CPU, duration(f.CPU) }
-	mem := func(f figure) (float64, string) { return f.Bytes, bytesOf(f.Bytes) }
-	allocs := func(f figure) (float64, string) { return f.Allocs, count(f.Allocs) }
-	r.table(&b, true, "Time over TCP on loopback", "In brackets: times the floor. Bold: the least above the floor.", time)
+	r.table(&b, &table{
+		Title: "Time over TCP on loopback", Text: "In brackets: times the floor. Bold: the least above the floor.",
+		Get: func(f figure) float64 { return f.Wall }, Show: duration,
+	})
 	r.perChunk(&b)
-	r.table(&b, true, "Processor time of the client's process", "All threads, garbage collection and the kernel's part of the sockets included; the upstream's is not.", cpu)
-	r.table(&b, true, "Bytes allocated", "", mem)
-	r.table(&b, true, "Allocations", "", allocs)
-	r.table(&b, false, "Time without sockets", "The same cases through an http.RoundTripper that answers from memory: what remains is net/http's client above the transport, and the contestant. "+
-		"A blank that is filled above is a client that takes no transport.", time)
+	r.table(&b, &table{
+		Title: "Processor time of the client's process",
+		Text:  "All threads, garbage collection and the kernel's part of the sockets included; the upstream's is not.",
+		Get:   func(f figure) float64 { return f.CPU }, Show: duration, WholeCall: true,
+	})
+	r.table(&b, &table{Title: "Bytes allocated", Get: func(f figure) float64 { return f.Bytes }, Show: bytesOf, WholeCall: true})
+	r.table(&b, &table{Title: "Allocations", Get: func(f figure) float64 { return f.Allocs }, Show: count, WholeCall: true})
+	r.table(&b, &table{
+		Title: "Time without sockets",
+		Text: "The same cases through an http.RoundTripper that answers from memory: what remains is net/http's client above the\n" +
+			"transport, and the contestant. The floor has next to nothing left to do, so ratios to it would say nothing. A blank\n" +
+			"that is filled above is a client that takes no transport.",
+		Get: func(f figure) float64 { return f.Wall }, Show: duration, Memory: true,
+	})
 	if len(r.Streams) > 0 {
 		p("\n## %s open streams\n\nAll read up to their first content and then held, each contestant in a fresh process. Figures are for one stream, over what the process used before the first.\n\n", count(float64(r.Streams[0].N)))
 		p("| | Resident memory | Live heap and stacks | Goroutines |\n|---|---:|---:|---:|\n")
@@ -176,34 +184,36 @@ contestant does not offer. The garbage collector runs as it does by default.
 	return b.String()
 }
 
-// table writes one metric: rows are cases, columns contestants.
-func (r *report) table(b *strings.Builder, socket bool, title, text string, get func(figure) (float64, string)) {
+// A table shows one metric: rows are cases, columns contestants.
+type table struct {
+	Title, Text string
+	Get         func(figure) float64
+	Show        func(float64) string
+	Memory      bool // the cases without sockets, and no ratios
+	WholeCall   bool // leave out cases whose time is not that of the call
+}
+
+func (r *report) table(b *strings.Builder, t *table) {
 	var rows []*row
 	for _, w := range r.Rows {
-		if w.Socket == socket {
+		if w.Socket != t.Memory && !(t.WholeCall && w.Case.First) {
 			rows = append(rows, w)
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## %s\n\n", title)
-	if text != "" {
-		fmt.Fprintf(b, "%s\n\n", text)
+	fmt.Fprintf(b, "\n## %s\n\n", t.Title)
+	if t.Text != "" {
+		fmt.Fprintf(b, "%s\n\n", t.Text)
 	}
-	b.WriteString("| |")
-	for _, ct := range r.Contestants {
-		fmt.Fprintf(b, " %s |", ct.Name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Contestants)) + "\n")
+	b.WriteString(r.head())
 	for _, w := range rows {
 		fmt.Fprintf(b, "| %s |", w.Case.Title)
 		best, least := "", 0.0
 		for _, ct := range r.Contestants[1:] {
-			if f, ok := w.Median[ct.Name]; ok {
-				if v, _ := get(f); best == "" || v < least {
-					best, least = ct.Name, v
-				}
+			if f, ok := w.Median[ct.Name]; ok && (best == "" || t.Get(f) < least) {
+				best, least = ct.Name, t.Get(f)
 			}
 		}
 		for i, ct := range r.Contestants {
@@ -212,19 +222,26 @@ func (r *report) table(b *strings.Builder, socket bool, title, text string, get 
 				b.WriteString(" |")
 				continue
 			}
-			_, s := get(f)
-			over, _ := get(w.Ratio[ct.Name])
-			switch {
-			case i == 0:
-				fmt.Fprintf(b, " %s |", s)
-			case ct.Name == best:
-				fmt.Fprintf(b, " **%s (%s)** |", s, times(over))
-			default:
-				fmt.Fprintf(b, " %s (%s) |", s, times(over))
+			cell := t.Show(t.Get(f))
+			if i > 0 && !t.Memory {
+				cell += " (" + times(t.Get(w.Ratio[ct.Name])) + ")"
 			}
+			if ct.Name == best {
+				cell = "**" + cell + "**"
+			}
+			fmt.Fprintf(b, " %s |", cell)
 		}
 		b.WriteString("\n")
 	}
+}
+
+// head is the head of a table with a column for each contestant.
+func (r *report) head() string {
+	s := "| |"
+	for _, ct := range r.Contestants {
+		s += " " + ct.Name + " |"
+	}
+	return s + "\n|---|" + strings.Repeat("---:|", len(r.Contestants)) + "\n"
 }
 
 // perChunk writes what one chunk of a stream costs.
@@ -235,11 +252,7 @@ func (r *report) perChunk(b *strings.Builder) {
 			continue
 		}
 		if first {
-			b.WriteString("\n## One chunk of a stream\n\nTime, own processor time, allocations. The call's own cost is spread over the chunks.\n\n| |")
-			for _, ct := range r.Contestants {
-				fmt.Fprintf(b, " %s |", ct.Name)
-			}
-			b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Contestants)) + "\n")
+			b.WriteString("\n## One chunk of a stream\n\nTime, own processor time, allocations. The call's own cost is spread over the chunks.\n\n" + r.head())
 			first = false
 		}
 		fmt.Fprintf(b, "| %s |", w.Case.Title)
