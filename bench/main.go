@@ -69,6 +69,12 @@ func run(args []string) error {
 	}
 	defer stopServer()
 
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		var load float64
+		if fmt.Sscan(string(b), &load); load > 0.5 {
+			fmt.Printf("load average %.2f: on a busy machine the floor suffers most, and ratios come out too low\n", load)
+		}
+	}
 	began := time.Now()
 	rep := &report{Contestants: cts, Options: o, Date: began}
 	for _, socket := range []bool{true, false} {
