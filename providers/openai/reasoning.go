@@ -119,7 +119,8 @@ type details []llm.ThinkingBlock
 
 // AppendJSON makes details a value that an Extra can hold.
 func (blocks details) AppendJSON(buf []byte) ([]byte, error) {
-	e := jsonx.Encoder{B: append(buf, '[')}
+	e := jsonx.Encoder{B: buf}
+	e.Array()
 	for i := range blocks {
 		b := &blocks[i]
 		e.Object()
