@@ -138,7 +138,7 @@ func (w *rewriter) message(m *llm.Message) error {
 	if len(m.Content) == 0 {
 		m.Content = nil
 		if len(m.ToolCalls) == 0 && m.Audio == nil {
-			m.Content = llm.Content{llm.Text("")} // null is refused
+			m.Content = llm.Content{llm.TextPart("")} // null is refused
 		}
 	}
 	return nil
@@ -238,7 +238,7 @@ func (w *rewriter) content(m *llm.Message) error {
 	if w.FlattenContent && len(parts) > 1 && !slices.ContainsFunc(parts, func(p llm.Part) bool {
 		return p.Type != "text" || p.CacheControl != nil || len(p.Extra) > 0
 	}) {
-		parts = llm.Content{llm.Text(parts.Text())}
+		parts = llm.Content{llm.TextPart(parts.Text())}
 	}
 	m.Content = parts
 	return nil
