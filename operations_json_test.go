@@ -96,9 +96,9 @@ func TestModerationInputs(t *testing.T) {
 		want    llm.ModerationRequest
 	}{
 		{`{"input":"a"}`, `{"input":["a"]}`, llm.ModerationRequest{Input: []string{"a"}}},
-		{`{"input":[{"type":"text","text":"a"}]}`, `{"input":[{"type":"text","text":"a"}]}`, llm.ModerationRequest{Parts: llm.Content{llm.Text("a")}}},
+		{`{"input":[{"type":"text","text":"a"}]}`, `{"input":[{"type":"text","text":"a"}]}`, llm.ModerationRequest{Parts: llm.Content{llm.TextPart("a")}}},
 		{`{"input":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}`, `{"input":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}`,
-			llm.ModerationRequest{Parts: llm.Content{llm.Text("a"), llm.Image("u")}}},
+			llm.ModerationRequest{Parts: llm.Content{llm.TextPart("a"), llm.ImagePart("u")}}},
 		{`{"input":[]}`, `{}`, llm.ModerationRequest{Input: []string{}}},
 	} {
 		var got llm.ModerationRequest
