@@ -52,6 +52,11 @@ func newEmbedding(q *Quirks) *llm.Op[llm.EmbeddingRequest, llm.EmbeddingResponse
 			if want := inputs(call); want > 0 && want != len(resp.Data) {
 				return nil, llm.Malformed(fmt.Sprintf("the answer has %d vectors for %d inputs", len(resp.Data), want), nil)
 			}
+			for i := range resp.Data {
+				if _, other := resp.Data[i].Extra["embedding"]; len(resp.Data[i].Embedding) == 0 && !other {
+					return nil, llm.Malformed(fmt.Sprintf("vector %d of the answer is empty", i), nil)
+				}
+			}
 			if resp.Usage != nil {
 				usageExtra(resp.Usage)
 			}

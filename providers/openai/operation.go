@@ -90,8 +90,7 @@ func notStreamed(extra llm.Extra) error {
 
 // events reads a stream whose events are JSON objects with a type, one of which ends it.
 type events struct {
-	sse  *stream.SSE
-	call *llm.Call
+	sse *stream.SSE
 	// last is the type of the event that ends the stream.
 	last string
 	err  error // what next returns from now on

@@ -14,9 +14,9 @@ import (
 )
 
 // newTranscription is "Create transcription" of OpenAI's API reference. Streams are server-sent events, of which
-// transcript.text.done is the last. whisper-1 cannot stream; it ignores the wish, and its whole answer becomes that
-// event. vLLM streams in the form of chat completions up to [DONE] (its class TranscriptionStreamResponse); they
-// become the same events.
+// transcript.text.done is the last. whisper-1 cannot stream; it ignores the wish, and the engine makes a stream of
+// its whole answer. vLLM streams in the form of chat completions up to [DONE] (its class
+// TranscriptionStreamResponse); they become the same events.
 func newTranscription(q *Quirks) *llm.Op[llm.TranscriptionRequest, llm.TranscriptionResponse, llm.TranscriptionChunk] {
 	return &llm.Op[llm.TranscriptionRequest, llm.TranscriptionResponse, llm.TranscriptionChunk]{
 		Encode: func(call *llm.Call, req *llm.TranscriptionRequest) (*http.Request, error) {
@@ -42,7 +42,7 @@ func newTranscription(q *Quirks) *llm.Op[llm.TranscriptionRequest, llm.Transcrip
 		},
 		Decode: decodeTranscription,
 		Stream: func(call *llm.Call, body io.Reader) llm.Next[llm.TranscriptionChunk] {
-			s := &transcriptionStream{call: call, body: body}
+			s := &transcriptionStream{events: &events{sse: stream.NewSSE(body, call.MaxEventBytes()), last: transcriptDone}}
 			return s.next
 		},
 	}
@@ -118,8 +118,6 @@ const (
 
 // transcriptionStream reads one streamed transcription.
 type transcriptionStream struct {
-	call   *llm.Call
-	body   io.Reader
 	events *events
 	err    error
 	chat   *chatTranscript // set once the host speaks in the form of chat completions
@@ -147,11 +145,6 @@ func (s *transcriptionStream) next() (*llm.TranscriptionChunk, error) {
 }
 
 func (s *transcriptionStream) read() (*llm.TranscriptionChunk, error) {
-	if s.events == nil {
-		if c, err := s.open(); c != nil || err != nil {
-			return c, err
-		}
-	}
 	c := &llm.TranscriptionChunk{}
 	err := s.events.next(c, &c.Type, &c.Extra)
 	if err == io.EOF && s.chat != nil {
@@ -184,32 +177,4 @@ func (s *transcriptionStream) fromChat(c *llm.TranscriptionChunk, choices []byte
 	}
 	delete(c.Extra, "choices")
 	return nil
-}
-
-// open looks at the first byte of the body: an answer in JSON, where events were asked for, is the whole one.
-func (s *transcriptionStream) open() (*llm.TranscriptionChunk, error) {
-	head, whole, err := plainJSON(s.body)
-	if err != nil {
-		return nil, err
-	}
-	r := io.MultiReader(bytes.NewReader(head), s.body)
-	if !whole {
-		s.events = &events{sse: stream.NewSSE(r, s.call.MaxEventBytes()), last: transcriptDone}
-		return nil, nil
-	}
-	body, err := readAll(r, s.call.MaxEventBytes())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := decodeTranscription(s.call, nil, body); err != nil {
-		return nil, err
-	}
-	c := &llm.TranscriptionChunk{}
-	if err := c.UnmarshalJSON(body); err != nil { // what an event has no field for goes to Extra
-		return nil, llm.Malformed("the answer is not the JSON of a transcription", err)
-	}
-	c.Type = transcriptDone
-	s.events = &events{err: io.EOF}
-	s.call.Warn(llm.Warning{Code: "stream", Message: "the model does not stream; the whole answer came at once"})
-	return c, nil
 }
