@@ -31,13 +31,17 @@ func newModeration(q *Quirks) *llm.Op[llm.ModerationRequest, llm.ModerationRespo
 			}
 			return call.NewJSONRequest("/moderations", body, r.Extra)
 		},
-		Decode: func(_ *llm.Call, h http.Header, body []byte) (*llm.ModerationResponse, error) {
+		Decode: func(call *llm.Call, h http.Header, body []byte) (*llm.ModerationResponse, error) {
 			resp := &llm.ModerationResponse{}
 			if err := decodeBody(h, body, resp, &resp.Extra); err != nil {
 				return nil, err
 			}
 			if len(resp.Results) == 0 {
 				return nil, nothing(h, body, "results")
+			}
+			// With one missing, the others would be taken for those of other texts.
+			if req, ok := call.Request.(*llm.ModerationRequest); ok && len(req.Input) > 0 && req.Extra["input"] == nil && len(req.Input) != len(resp.Results) {
+				return nil, llm.Malformed(fmt.Sprintf("the answer has %d results for %d inputs", len(resp.Results), len(req.Input)), nil)
 			}
 			return resp, nil
 		},

@@ -3,8 +3,10 @@ package openai_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -278,4 +280,38 @@ func FuzzEmbeddingDecode(f *testing.F) {
 		require.Len(t, resp.Data, 1)
 		require.True(t, len(resp.Data[0].Embedding) > 0 || resp.Data[0].Extra["embedding"] != nil)
 	})
+}
+
+func TestModerationOfSeveral(t *testing.T) {
+	w := &wire{contentType: "application/json", body: `{"id":"i","model":"m","results":[{"flagged":true},{"flagged":false}]}`}
+	c := clientOf(w, openai.Quirks{})
+	resp, err := c.Moderation(context.Background(), &llm.ModerationRequest{Model: "host/m", Input: []string{"a", "b"}})
+	require.NoError(t, err)
+	require.True(t, resp.Results[0].Flagged)
+	require.False(t, resp.Results[1].Flagged)
+	_, err = c.Moderation(context.Background(), &llm.ModerationRequest{Model: "host/m", Input: []string{"a", "b", "c"}})
+	require.ErrorIs(t, err, llm.ErrProtocol)
+}
+
+func BenchmarkEmbedding(b *testing.B) {
+	vector := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0, 0, 128, 63}, 1536))
+	var body strings.Builder
+	req := &llm.EmbeddingRequest{Model: "host/m"}
+	body.WriteString(`{"object":"list","data":[`)
+	for i := range 100 {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		fmt.Fprintf(&body, `{"object":"embedding","index":%d,"embedding":%q}`, i, vector)
+		req.Input = append(req.Input, "text")
+	}
+	body.WriteString(`],"model":"m","usage":{"prompt_tokens":100,"total_tokens":100}}`)
+	c := clientOf(&wire{contentType: "application/json", body: body.String()}, openai.Quirks{EmbeddingBase64: true})
+	b.SetBytes(int64(body.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Embedding(context.Background(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -64,7 +64,8 @@ var soundTypes = map[string]string{
 }
 
 func decodeSpeech(call *llm.Call, h http.Header, body []byte) (*llm.SpeechResponse, error) {
-	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	mediaType := h.Get("Content-Type") // its parameters may say at which rate the sound plays
+	t, _, _ := mime.ParseMediaType(mediaType)
 	switch {
 	case t == "application/json" || strings.HasSuffix(t, "+json") || strings.HasPrefix(t, "text/"):
 		// Sound is never text: it is an error, or something that is not known.
@@ -72,12 +73,12 @@ func decodeSpeech(call *llm.Call, h http.Header, body []byte) (*llm.SpeechRespon
 	case len(body) == 0:
 		return nil, llm.Malformed("the answer is empty", nil)
 	case t == "" || t == "application/octet-stream":
-		t = ""
+		mediaType = ""
 		if r, ok := call.Request.(*llm.SpeechRequest); ok {
-			t = soundTypes[r.ResponseFormat]
+			mediaType = soundTypes[r.ResponseFormat]
 		}
 	}
-	return &llm.SpeechResponse{Audio: body, MediaType: t}, nil
+	return &llm.SpeechResponse{Audio: body, MediaType: mediaType}, nil
 }
 
 const (
