@@ -8,7 +8,7 @@ import (
 )
 
 // newImage is "Create image" of OpenAI's API reference. The stream of partial pictures is not offered.
-// "aspect_ratio", "negative_prompt" and "image_seed" in Quirks.Accept say that the host takes AspectRatio,
+// "image.aspect_ratio", "image.negative_prompt" and "image.seed" in Quirks.Accept say that the host takes AspectRatio,
 // NegativePrompt and Seed.
 func newImage(q *Quirks) *llm.Op[llm.ImageRequest, llm.ImageResponse, llm.None] {
 	return &llm.Op[llm.ImageRequest, llm.ImageResponse, llm.None]{
@@ -34,11 +34,11 @@ func newImage(q *Quirks) *llm.Op[llm.ImageRequest, llm.ImageResponse, llm.None] 
 // imageMembers are the members that some host does not take.
 func imageMembers(r *llm.ImageRequest) []member {
 	return []member{
-		plain("n", &r.N), plain("size", &r.Size), special("aspect_ratio", "aspect_ratio", &r.AspectRatio),
+		plain("n", &r.N), plain("size", &r.Size), special("aspect_ratio", &r.AspectRatio),
 		plain("quality", &r.Quality), plain("style", &r.Style), plain("background", &r.Background),
 		plain("output_format", &r.OutputFormat), plain("output_compression", &r.OutputCompression),
 		plain("response_format", &r.ResponseFormat), plain("moderation", &r.Moderation),
-		special("negative_prompt", "negative_prompt", &r.NegativePrompt), special("seed", "image_seed", &r.Seed),
+		special("negative_prompt", &r.NegativePrompt), special("seed", &r.Seed),
 		plain("user", &r.User),
 	}
 }

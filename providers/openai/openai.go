@@ -55,10 +55,18 @@ var provider = New(Host{
 	},
 	Ops: "completion text_completion embedding image image_edit image_variation speech transcription translation " +
 		"moderation models",
-	Quirks: Quirks{EmbeddingBase64: true},
+	Quirks: Quirks{
+		Accept:          "developer allowed_tools",
+		Refuse:          "video_url",
+		ToolID:          "40",
+		EmbeddingBase64: true,
+	},
 })
 
-func init() { llm.Register(provider) }
+func init() {
+	provider.ResponsesOnly = responsesOnly
+	llm.Register(provider)
+}
 
 // Provider is OpenAI itself.
 func Provider() *llm.Provider { return provider }
@@ -97,6 +105,8 @@ func New(h Host) *llm.Provider {
 			p.Moderation = newModeration(&q)
 		case "models":
 			p.Models = newModels(&q)
+		case "responses":
+			// TEMPORARY until the other builders' files are merged
 		default:
 			panic("openai: host " + h.Name + " has an unknown operation: " + op)
 		}

@@ -13,10 +13,10 @@ import (
 
 // member is a member of a request that some host cannot carry.
 type member struct {
-	name  string
-	quirk string // the word in Quirks.Accept, for members that are not OpenAI's
-	set   bool
-	clear func()
+	name    string
+	special bool // not OpenAI's: hosts take it only if Quirks.Accept names it
+	set     bool
+	clear   func()
 }
 
 // plain is a member that hosts take unless Quirks.Drop names it; p is its field in a copy of the request.
@@ -30,18 +30,22 @@ func plainList[T any](name string, p *[]T) member {
 	return member{name: name, set: len(*p) > 0, clear: func() { *p = nil }}
 }
 
-// special is a member that is not OpenAI's, which hosts take only if Quirks.Accept has the word quirk.
-func special[T comparable](name, quirk string, p *T) member {
+// special is a member that is not OpenAI's.
+func special[T comparable](name string, p *T) member {
 	m := plain(name, p)
-	m.quirk = quirk
+	m.special = true
 	return m
 }
 
 // leaveOut clears the members that are set and that the host cannot carry, or fails where the caller has not
-// allowed dropping them.
+// allowed dropping them. In the quirks' lists the members of these operations have the operation's name before
+// them, "image.n" or "embedding.input_type": a host that refuses n in a chat may well make two pictures.
 func (q *Quirks) leaveOut(call *llm.Call, members ...member) error {
 	for _, m := range members {
-		if !m.set || !q.drops(m.name) && (m.quirk == "" || q.accepts(m.quirk)) {
+		if !m.set {
+			continue
+		}
+		if word := string(call.Operation) + "." + m.name; m.special && q.accepts(word) || !m.special && !q.drops(word) {
 			continue
 		}
 		if err := call.Unsupported(m.name, ""); err != nil {

@@ -56,9 +56,10 @@ func TestEmbeddingQuirks(t *testing.T) {
 		"no base64":       {openai.Quirks{}, llm.EmbeddingRequest{Input: []string{"a"}}, `{"model":"m","input":["a"]}`},
 		"base64":          {openai.Quirks{EmbeddingBase64: true}, llm.EmbeddingRequest{Input: []string{"a"}}, `{"model":"m","input":["a"],"encoding_format":"base64"}`},
 		"asked for":       {openai.Quirks{}, llm.EmbeddingRequest{Input: []string{"a"}, EncodingFormat: "base64"}, `{"model":"m","input":["a"],"encoding_format":"base64"}`},
-		"input type":      {openai.Quirks{Accept: "input_type"}, llm.EmbeddingRequest{Input: []string{"a"}, InputType: "search_query"}, `{"model":"m","input":["a"],"input_type":"search_query"}`},
+		"input type":      {openai.Quirks{Accept: "embedding.input_type"}, llm.EmbeddingRequest{Input: []string{"a"}, InputType: "search_query"}, `{"model":"m","input":["a"],"input_type":"search_query"}`},
 		"no input type":   {openai.Quirks{}, llm.EmbeddingRequest{Input: []string{"a"}, InputType: "search_query"}, ``},
-		"no dimensions":   {openai.Quirks{Drop: "dimensions user"}, llm.EmbeddingRequest{Input: []string{"a"}, Dimensions: 3}, ``},
+		"chat's words":    {openai.Quirks{Drop: "user dimensions"}, llm.EmbeddingRequest{Input: []string{"a"}, User: "u"}, `{"model":"m","input":["a"],"user":"u"}`},
+		"no dimensions":   {openai.Quirks{Drop: "embedding.dimensions"}, llm.EmbeddingRequest{Input: []string{"a"}, Dimensions: 3}, ``},
 		"prefix":          {openai.Quirks{ModelPrefix: "accounts/x/models/"}, llm.EmbeddingRequest{Input: []string{"a"}}, `{"model":"accounts/x/models/m","input":["a"]}`},
 		"another input":   {openai.Quirks{}, llm.EmbeddingRequest{Extra: llm.Extra{"input": []any{map[string]any{"image": "u"}}}}, `{"model":"m","input":[{"image":"u"}]}`},
 		"both inputs":     {openai.Quirks{}, llm.EmbeddingRequest{Input: []string{"a"}, Tokens: [][]int{{1}}}, ``},
@@ -99,11 +100,11 @@ func TestEmbeddingWithoutIndexes(t *testing.T) {
 
 func TestImageQuirks(t *testing.T) {
 	w := &wire{contentType: "application/json", body: `{"created":1,"data":[{"b64_json":"AAAA"}]}`}
-	c := clientOf(w, openai.Quirks{Accept: "aspect_ratio negative_prompt image_seed"})
+	c := clientOf(w, openai.Quirks{Drop: "n user seed response_format", Accept: "image.aspect_ratio image.negative_prompt image.seed"})
 	seed := int64(0)
-	resp, err := c.Image(context.Background(), &llm.ImageRequest{Model: "host/m", Prompt: "p", AspectRatio: "16:9", NegativePrompt: "n", Seed: &seed, OutputFormat: "png"})
+	resp, err := c.Image(context.Background(), &llm.ImageRequest{Model: "host/m", Prompt: "p", N: 2, AspectRatio: "16:9", NegativePrompt: "n", Seed: &seed, OutputFormat: "png"})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"model":"m","prompt":"p","aspect_ratio":"16:9","output_format":"png","negative_prompt":"n","seed":0}`, string(w.sent))
+	require.JSONEq(t, `{"model":"m","prompt":"p","n":2,"aspect_ratio":"16:9","output_format":"png","negative_prompt":"n","seed":0}`, string(w.sent))
 	require.Equal(t, "image/png", resp.Data[0].MediaType)
 }
 

@@ -38,7 +38,7 @@ func newSpeech(q *Quirks) *llm.Op[llm.SpeechRequest, llm.SpeechResponse, llm.Spe
 		},
 		Decode: decodeSpeech,
 		Stream: func(call *llm.Call, body io.Reader) llm.Next[llm.SpeechChunk] {
-			if !q.drops("stream_format") && speechEvents(call) {
+			if !q.drops("speech.stream_format") && speechEvents(call) {
 				return speechEventStream(call, body)
 			}
 			return soundStream(body)
