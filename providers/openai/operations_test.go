@@ -189,6 +189,15 @@ func TestTranscriptionAtOnce(t *testing.T) {
 	require.JSONEq(t, `{"type":"transcript.text.done","text":"A B","task":"transcribe","language":"english","duration":8.5,"words":[{"word":"A","start":0,"end":1}],"usage":{"type":"duration","seconds":9},"x":1}`, string(text))
 }
 
+func TestTranscriptionOfHostsThatDoNotStream(t *testing.T) {
+	w := &wire{contentType: "application/json", body: `{"text":"t"}`}
+	chunks, err := readTranscript(clientOf(w, openai.Quirks{Drop: "transcription.stream"}).TranscriptionStream(context.Background(),
+		&llm.TranscriptionRequest{Model: "host/m", File: llm.FileInput{Name: "a.wav", Data: []byte("RIFF")}}))
+	require.NoError(t, err)
+	require.Equal(t, []*llm.TranscriptionChunk{{Type: "transcript.text.done", Text: "t"}}, chunks)
+	require.NotContains(t, string(w.sent), "stream")
+}
+
 // Pieces of sound share a buffer, but none reaches into another.
 func TestSpeechPieces(t *testing.T) {
 	sound := strings.Repeat("0123456789abcdef", 20_000)

@@ -16,9 +16,10 @@ import (
 // newTranscription is "Create transcription" of OpenAI's API reference. Streams are server-sent events, of which
 // transcript.text.done is the last. whisper-1 cannot stream; it ignores the wish, and the engine makes a stream of
 // its whole answer. vLLM streams in the form of chat completions up to [DONE] (its class
-// TranscriptionStreamResponse); they become the same events.
+// TranscriptionStreamResponse); they become the same events. With "transcription.stream" in Quirks.Drop the host is
+// not asked for a stream.
 func newTranscription(q *Quirks) *llm.Op[llm.TranscriptionRequest, llm.TranscriptionResponse, llm.TranscriptionChunk] {
-	return &llm.Op[llm.TranscriptionRequest, llm.TranscriptionResponse, llm.TranscriptionChunk]{
+	op := &llm.Op[llm.TranscriptionRequest, llm.TranscriptionResponse, llm.TranscriptionChunk]{
 		Encode: func(call *llm.Call, req *llm.TranscriptionRequest) (*http.Request, error) {
 			r := *req
 			r.Model = q.model(call)
@@ -46,6 +47,10 @@ func newTranscription(q *Quirks) *llm.Op[llm.TranscriptionRequest, llm.Transcrip
 			return s.next
 		},
 	}
+	if q.drops("transcription.stream") {
+		op.Stream = nil // the engine makes a stream of the whole answer
+	}
+	return op
 }
 
 // newTranslation is "Create translation" of OpenAI's API reference.
