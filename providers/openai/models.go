@@ -52,7 +52,7 @@ func newModels(q *Quirks) *llm.Op[llm.ModelsRequest, llm.ModelsResponse, llm.Non
 // Groq's, Mistral's, Together's and OpenRouter's, vLLM's.
 var (
 	inputWindows  = []string{"context_window", "max_context_length", "context_length", "max_model_len"}
-	outputWindows = []string{"max_completion_tokens", "top_provider.max_completion_tokens"}
+	outputWindows = []string{"max_completion_tokens", "max_output_length", "top_provider.max_completion_tokens"}
 )
 
 // windows fills the windows, and the name for display, from members that have other names. Those stay in Extra.
