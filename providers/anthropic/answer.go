@@ -47,7 +47,7 @@ func Decode(body []byte) (*llm.CompletionResponse, error) {
 	c.Message.Role = llm.RoleAssistant
 	c.Message.ReasoningContent = f.reasoning.String()
 	if f.texts > 0 {
-		a.parts[0] = llm.Text(f.text())
+		a.parts[0] = llm.TextPart(f.text())
 		c.Message.Content = a.parts[:1:1]
 	}
 	if f.order.native {
@@ -88,8 +88,11 @@ func (m *message) decode(d *jsonx.Decoder, data []byte, add func(*block)) {
 			start := d.Pos()
 			for d.Array(); d.More(); {
 				var b block
+				d.Kind()
+				from := d.Pos()
 				b.decode(d)
 				if d.Err() == nil {
+					b.raw = data[from:d.Pos()]
 					add(&b)
 				}
 			}

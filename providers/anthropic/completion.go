@@ -69,14 +69,7 @@ func EncodeBody(call *llm.Call, req *llm.CompletionRequest, host Host) (Body, er
 	w := wire{call: call, req: req}
 	w.family, _ = lookup(call.Model)
 	w.e.B = make([]byte, 0, sizeHint(req.Messages))
-	w.e.Object()
-	if host.Version == "" {
-		w.e.Name("model")
-		w.e.Str(call.Model)
-	} else {
-		w.e.Name("anthropic_version")
-		w.e.Str(host.Version)
-	}
+	w.begin(host)
 	w.refuse()
 	t := w.thinkingMode()
 	w.e.Name("max_tokens")
@@ -96,15 +89,27 @@ func EncodeBody(call *llm.Call, req *llm.CompletionRequest, host Host) (Body, er
 		w.e.Name("stream")
 		w.e.Bool(true)
 	}
+	return w.body(host)
+}
+
+// begin writes what names the model or, for hosts that have it in the path, the version.
+func (w *wire) begin(host Host) {
+	w.e.Object()
+	if host.Version == "" {
+		w.e.Name("model")
+		w.e.Str(w.call.Model)
+	} else {
+		w.e.Name("anthropic_version")
+		w.e.Str(host.Version)
+	}
+}
+
+func (w *wire) body(host Host) (Body, error) {
 	w.extraBetas()
-	if host.Version != "" && len(w.betas) > 0 {
+	if host.Version != "" {
 		w.e.Strs("anthropic_beta", w.betas)
 	}
 	w.e.EndObject()
-	return w.body()
-}
-
-func (w *wire) body() (Body, error) {
 	if w.err != nil {
 		return Body{}, w.err
 	}
