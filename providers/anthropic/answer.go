@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -244,6 +245,11 @@ func internBlockType(b []byte) string {
 	return string(b)
 }
 
+// hasMore says whether there are members that are not named.
+func (b *block) hasMore() bool {
+	return slices.ContainsFunc(b.others, func(m member) bool { return string(m.raw) != "null" })
+}
+
 // extra are the members that are not named, copied.
 func (b *block) extra() llm.Extra {
 	var e llm.Extra
@@ -313,6 +319,7 @@ func (f *folder) add(b *block) {
 	switch b.typ {
 	case "text":
 		f.order.see(stageText)
+		f.order.native = f.order.native || b.hasMore()
 		f.addText(b)
 	case "thinking", "redacted_thinking":
 		f.order.see(stageThinking)

@@ -21,7 +21,8 @@
 //   - ReasoningEffort becomes adaptive thinking with output_config.effort, or, on models that think by budget,
 //     1024 (minimal, low), 2048 (medium), 4096 (high), 8192 (xhigh) or 16384 (max) tokens. A level that a model
 //     lacks becomes the nearest below it, with a warning. For models that are not known, adaptive thinking and
-//     the effort are sent as they are.
+//     the effort are sent as they are. Thinking wins over ReasoningEffort. Newer models leave the text of their
+//     thinking out unless Thinking.Display is "summarized"; its signature comes and goes back all the same.
 //   - ResponseFormat with a schema becomes output_config.format with the accepted part of the schema; each lost
 //     constraint is a warning with code "schema_constraint". "json_object", which Anthropic lacks, becomes a
 //     sentence in the system prompt.
@@ -96,7 +97,7 @@ func auth(_ context.Context, r *http.Request, call *llm.Call) error {
 // Host says how another host takes Anthropic's messages: the zero value is Anthropic's own API. A provider for
 // such a host takes its operations from here and sets its own Auth, and [Error] if the host's errors are alike.
 type Host struct {
-	// Path is the path below the base URL of a completion. nil: /v1/messages.
+	// Path is the path of a call below the base URL; call.Operation says which. nil: Anthropic's own.
 	Path func(call *llm.Call) string
 	// Version is sent in the body as anthropic_version ("bedrock-2023-05-31", "vertex-2023-10-16"). The members
 	// model and stream, which such hosts have in the path, are then left out, and betas are in the body.

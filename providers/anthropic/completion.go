@@ -23,6 +23,7 @@ type wire struct {
 	pending        []pendingCall
 	prefill        bool // the message being written is an answer to continue
 
+	offered          int // tools
 	mi, pi           int // the message and the part being written
 	blocks           int // written in this turn
 	marked, markable bool
@@ -284,10 +285,7 @@ func (w *wire) thinkingByEffort(effort llm.ReasoningEffort) thinkingPlan {
 
 func (w *wire) setEffort(t *thinkingPlan, effort llm.ReasoningEffort) {
 	if w.family != nil && len(w.family.efforts) == 0 {
-		if t.typ != "enabled" || w.req.Thinking.BudgetTokens != nil {
-			w.unsupported("reasoning_effort", w.call.Model+" has no levels of effort; thinking sets its budget")
-		}
-		return
+		return // thinking, which wins, says all that there is to say
 	}
 	t.effort = w.family.effort(effort)
 	if (t.typ == "disabled" || t.typ == "between_tools") && w.family.has(lightUnthinking) &&

@@ -46,6 +46,7 @@ type streamer struct {
 	stopDetails     []byte
 	extra           llm.Extra
 	usage           usage
+	hasUsage        bool
 
 	// The block that is open.
 	index     int
@@ -220,6 +221,7 @@ func (s *streamer) event(data []byte) (*llm.CompletionChunk, error) {
 		case "message":
 			ev.message = d.Raw()
 		case "usage":
+			s.hasUsage = s.hasUsage || d.Kind() == jsonx.Object
 			s.usage.decode(d)
 		case "error":
 			ev.failure = new(apiError)
@@ -325,7 +327,7 @@ func (s *streamer) start() (*llm.CompletionChunk, error) {
 	}
 	delta.Role = llm.RoleAssistant
 	c.Extra = m.extra
-	if m.hasUsage {
+	if s.hasUsage = s.hasUsage || m.hasUsage; m.hasUsage {
 		c.Usage = s.usage.record(new(usageRecord))
 	}
 	return c, nil
@@ -345,6 +347,7 @@ func (s *streamer) open(b *block, index int) (*llm.CompletionChunk, error) {
 	switch b.typ {
 	case "text":
 		s.order.see(stageText)
+		s.order.native = s.order.native || b.hasMore()
 		s.from = s.runes
 		if b.citations != nil {
 			d := jsonx.NewDecoder(b.citations)
@@ -527,7 +530,9 @@ func (s *streamer) stop() (*llm.CompletionChunk, error) {
 	ch.FinishReason, ch.NativeFinishReason, ch.StopSequence = finishReason(s.stopReason), s.stopReason, s.stopSequence
 	ch.Extra, delta.Refusal = refusal(s.stopReason, s.stopDetails)
 	c.Extra = s.extra
-	c.Usage = s.usage.record(new(usageRecord))
+	if s.hasUsage {
+		c.Usage = s.usage.record(new(usageRecord))
+	}
 	if s.order.native {
 		delta.Native = s.kept.native()
 	}

@@ -16,6 +16,7 @@ func (w *wire) tools() {
 	if len(list) == 0 && search == nil {
 		return
 	}
+	start := len(w.e.B)
 	w.e.Name("tools")
 	w.e.Array()
 	for i := range list {
@@ -26,6 +27,7 @@ func (w *wire) tools() {
 		if !w.allowed(t) {
 			continue
 		}
+		w.offered++
 		switch {
 		case t.Function != nil:
 			w.function(t, i)
@@ -38,9 +40,13 @@ func (w *wire) tools() {
 		}
 	}
 	if search != nil {
+		w.offered++
 		w.webSearch(search)
 	}
 	w.e.EndArray()
+	if w.offered == 0 {
+		w.e.B = w.e.B[:start]
+	}
 }
 
 // allowed says whether a tool passes ToolChoice.Allowed. Anthropic has no such list: the others are not offered.
@@ -156,7 +162,6 @@ var searchUses = map[string]int{"low": 1, "medium": 5, "high": 10}
 func (w *wire) toolChoice(t thinkingPlan) {
 	c := w.req.ToolChoice
 	single := w.req.ParallelToolCalls != nil && !*w.req.ParallelToolCalls
-	offered := len(w.req.Tools) > 0 || w.req.WebSearchOptions != nil
 	if c != nil && len(c.Allowed) > 0 {
 		w.warn("changed_param", "tool_choice", "only the allowed tools were offered; the prompt cache of the others is lost")
 	}
@@ -179,9 +184,9 @@ func (w *wire) toolChoice(t thinkingPlan) {
 	}
 	forced := typ == "any" || typ == "tool"
 	switch {
-	case !offered && forced:
-		w.fail("tool_choice", "it asks for a tool call, but there are no tools")
-	case !offered:
+	case w.offered == 0 && forced:
+		w.fail("tool_choice", "it asks for a tool call, but no tool is offered")
+	case w.offered == 0:
 		return
 	case forced && w.family.has(noForcedTool):
 		w.unsupported("tool_choice", w.call.Model+" cannot be made to call a tool; ask for it in the prompt")
