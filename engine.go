@@ -322,6 +322,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 	if op.Do != nil {
 		dctx, cancel := call.withDeadline(ctx)
 		defer cancel()
+		defer call.end()
 		var err error
 		if resp, err = op.Do(dctx, call, req, call.send); err != nil {
 			return nil, err
@@ -428,6 +429,7 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 	between := limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.feed = func() { a.clock.feed(between) }
 	s.settle = func(err error) error {
+		defer call.end()
 		if err == io.EOF {
 			a.drain()
 			a.close()
@@ -499,11 +501,16 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 	}
 	err = a.classify(err)
 	a.close()
+	call.end()
 	return nil, err
 }
 
-// send is the [Send] of an Op that makes its exchange by itself.
+// send is the [Send] of an Op that makes its exchange by itself. The budget of attempts is for failures: an
+// exchange that succeeds gives its attempt back, or polling would use them up.
 func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	if ctx.Value(partingKey{}) != nil {
+		c = c.parting(ctx)
+	}
 	body, err := bodyBytes(r)
 	if err != nil {
 		return nil, InvalidRequest("request", "the request's body cannot be read: "+err.Error())
@@ -517,6 +524,7 @@ func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error
 		}
 		a.clock.enter(phaseRest, 0)
 		a.succeeded()
+		c.account.attemptsLeft++
 		resp = a.resp
 		resp.Body = &attemptBody{ReadCloser: resp.Body, a: a}
 		return nil
