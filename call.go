@@ -286,7 +286,11 @@ func setBody(r *http.Request, data []byte) {
 func (c *Call) ReadAll(resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
 	if b, ok := resp.Body.(*attemptBody); ok {
-		return b.a.readAll()
+		data, err := b.a.readAll()
+		if err != nil {
+			return nil, b.a.classify(err)
+		}
+		return data, nil
 	}
 	return io.ReadAll(resp.Body)
 }
