@@ -54,6 +54,7 @@ type account struct {
 	attempts     []Attempt
 	warnings     []Warning
 	ends         []func()
+	secrets      []Secret // that Auth was given, to be kept out of errors
 }
 
 // Result is what a handler returns: a *CompletionResponse, *EmbeddingResponse … in Response, or, when
@@ -195,7 +196,11 @@ func (c *Call) Setting(names ...string) string {
 // from the environment belongs to the provider's own host: it is not given out for a base URL that the caller
 // gave.
 func (c *Call) Secret(names ...string) Secret {
-	return c.setting(c.settings.noEnv || c.given, names)
+	s := c.setting(c.settings.noEnv || c.given, names)
+	if !s.IsZero() && !slices.Contains(c.account.secrets, s) {
+		c.account.secrets = append(c.account.secrets, s)
+	}
+	return s
 }
 
 func (c *Call) setting(noEnv bool, names []string) Secret {

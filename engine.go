@@ -690,11 +690,19 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 
 // clean removes the key, and what the provider echoes of the prompt, from what an error prints.
 func (c *Call) clean(e *Error) {
-	if key := c.key.Reveal(); len(key) >= 4 {
-		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
-			*text = strings.ReplaceAll(*text, key, redacted)
+	hide := func(secret Secret) {
+		value := secret.Reveal()
+		if len(value) < 4 {
+			return
 		}
-		e.Body = bytes.ReplaceAll(e.Body, []byte(key), []byte(redacted))
+		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
+			*text = strings.ReplaceAll(*text, value, redacted)
+		}
+		e.Body = bytes.ReplaceAll(e.Body, []byte(value), []byte(redacted))
+	}
+	hide(c.key)
+	for _, s := range c.account.secrets {
+		hide(s)
 	}
 	if e.Status != 0 || len(e.Body) > 0 {
 		e.Message = hideEcho(e.Message, c.sent, c.Model)

@@ -53,6 +53,13 @@ func decodeCompletion(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 	}
 	c.NativeFinishReason = stop
 	c.FinishReason = finishReason(stop)
+	if m := &c.Message; c.FinishReason == llm.FinishLength && a.last == "toolUse" && len(m.ToolCalls) > 0 {
+		// The limit was met inside this call. Its input was made an object all the same, so that only its
+		// place tells.
+		n := len(m.ToolCalls) - 1
+		m.IncompleteToolCalls = append(m.IncompleteToolCalls, m.ToolCalls[n])
+		m.ToolCalls = m.ToolCalls[:n]
+	}
 	return resp, nil
 }
 
@@ -178,6 +185,7 @@ type answer struct {
 	message *llm.Message
 	origin  string
 	text    []string
+	last    string // the kind of the last block
 	seen    progress
 }
 
@@ -238,6 +246,7 @@ func (a *answer) decode(d *jsonx.Decoder, body []byte) {
 // block reads one member of the ContentBlock union.
 func (a *answer) block(d *jsonx.Decoder) {
 	m := a.message
+	a.last = ""
 	switch string(d.Key()) {
 	case "text":
 		a.seen.at(stageText)
@@ -255,6 +264,7 @@ func (a *answer) block(d *jsonx.Decoder) {
 			return
 		}
 		a.seen.at(stageTools)
+		a.last = "toolUse"
 		c.Index = len(m.ToolCalls)
 		m.ToolCalls = append(m.ToolCalls, c)
 	case "citationsContent":

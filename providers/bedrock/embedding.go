@@ -12,8 +12,8 @@ import (
 
 // doEmbedding makes vectors through InvokeModel, whose bodies are the models' own: Amazon Bedrock user guide,
 // "Amazon Titan Embeddings Text" and "Cohere Embed". Titan takes one text at a time, so a request with several
-// is several exchanges, in order; Cohere takes up to 96 at once. An inference profile's ARN that does not tell
-// its model is an error, since nothing says which body it wants.
+// is several exchanges, in order; Cohere takes up to 96 at once. A model that is not known to be Cohere's gets
+// Titan's body.
 func doEmbedding(ctx context.Context, call *llm.Call, req *llm.EmbeddingRequest, send llm.Send) (*llm.EmbeddingResponse, error) {
 	if len(req.Tokens) > 0 {
 		return nil, llm.InvalidRequest("input", "Bedrock's embedding models take texts, not token ids")
@@ -29,13 +29,10 @@ func doEmbedding(ctx context.Context, call *llm.Call, req *llm.EmbeddingRequest,
 	e := embedder{call: call, send: send, req: req}
 	e.resp = &llm.EmbeddingResponse{Object: "list", Model: call.Model, Data: make([]llm.EmbeddingData, 0, len(req.Input)), Usage: &llm.Usage{}}
 	var err error
-	switch base := baseModel(call.Model); {
-	case strings.HasPrefix(base, "amazon.titan-embed-"):
-		err = e.titan(ctx)
-	case strings.HasPrefix(base, "cohere.embed-"):
+	if strings.HasPrefix(baseModel(call.Model), "cohere.") {
 		err = e.cohere(ctx)
-	default:
-		err = llm.InvalidRequest("model", "embeddings are known for amazon.titan-embed-… and cohere.embed-… models")
+	} else {
+		err = e.titan(ctx)
 	}
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package bedrock
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,8 +20,8 @@ func encodeModels(call *llm.Call, req *llm.ModelsRequest) (*http.Request, error)
 	u.Host = strings.Replace(u.Host, "bedrock-runtime", "bedrock", 1)
 	if len(req.Extra) > 0 {
 		q := u.Query()
-		for k, v := range req.Extra {
-			q.Set(k, fmt.Sprint(v))
+		for k := range req.Extra {
+			q.Set(k, req.Extra.Get(k).String())
 		}
 		u.RawQuery = q.Encode()
 	}

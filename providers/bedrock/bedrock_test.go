@@ -1,0 +1,9 @@
+package bedrock
+
+import (
+	"testing"
+
+	"github.com/llm-go/llm/providers/providertest"
+)
+
+func TestConformance(t *testing.T) { providertest.Run(t, Provider(), "testdata") }
