@@ -325,6 +325,11 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 		defer call.end()
 		var err error
 		if resp, err = op.Do(dctx, call, req, call.send); err != nil {
+			if _, ok := asError(err); !ok {
+				if e := contextError(dctx); e != nil { // the deadline may be the call's, and not ctx's own
+					return nil, e
+				}
+			}
 			return nil, err
 		}
 	} else {
