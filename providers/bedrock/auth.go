@@ -49,41 +49,43 @@ func SignWith(source func(context.Context) (Credentials, error)) llm.Auth {
 		if err != nil {
 			return &llm.Error{Kind: llm.ErrAuthentication, Scope: llm.ScopeLocal, Message: "the source of AWS credentials failed", Err: err}
 		}
-		return sign(ctx, r, call, signing{c, time.Now()})
+		return signer{time.Now, service}.sign(ctx, r, call, c)
 	}
+}
+
+// service is the name that requests are signed for; the runtime and the control plane share it.
+const service = "bedrock"
+
+// signer signs at the time of its clock, which is the wall clock but in tests.
+type signer struct {
+	clock   func() time.Time
+	service string
 }
 
 // authenticate sends an API key as a bearer token if there is one, and signs with AWS Signature Version 4
 // otherwise.
-func authenticate(clock func() time.Time) llm.Auth {
-	return func(ctx context.Context, r *http.Request, call *llm.Call) error {
-		if key := call.Key(); !key.IsZero() {
-			return llm.BearerAuth(ctx, r, call)
-		}
-		c := Credentials{call.Secret(accessKeyID), call.Secret(secretAccessKey), call.Secret(sessionToken)}
-		switch {
-		case c.AccessKeyID.IsZero() && c.SecretAccessKey.IsZero():
-			return noCredentials("no credentials: set " + bearerToken + ", or " + accessKeyID + " and " + secretAccessKey)
-		case c.AccessKeyID.IsZero():
-			return noCredentials(secretAccessKey + " is set but " + accessKeyID + " is not")
-		case c.SecretAccessKey.IsZero():
-			return noCredentials(accessKeyID + " is set but " + secretAccessKey + " is not")
-		}
-		return sign(ctx, r, call, signing{c, clock()})
+func (s signer) authenticate(ctx context.Context, r *http.Request, call *llm.Call) error {
+	if key := call.Key(); !key.IsZero() {
+		return llm.BearerAuth(ctx, r, call)
 	}
+	c := Credentials{call.Secret(accessKeyID), call.Secret(secretAccessKey), call.Secret(sessionToken)}
+	switch {
+	case c.AccessKeyID.IsZero() && c.SecretAccessKey.IsZero():
+		return noCredentials("no credentials: set " + bearerToken + ", or " + accessKeyID + " and " + secretAccessKey)
+	case c.AccessKeyID.IsZero():
+		return noCredentials(secretAccessKey + " is set but " + accessKeyID + " is not")
+	case c.SecretAccessKey.IsZero():
+		return noCredentials(accessKeyID + " is set but " + secretAccessKey + " is not")
+	}
+	return s.sign(ctx, r, call, c)
 }
 
 func noCredentials(message string) error {
 	return &llm.Error{Kind: llm.ErrAuthentication, Scope: llm.ScopeLocal,
-		Message: message + " (in the environment, or with llm.WithSetting)"}
+		Message: message + " (in the environment, or with llm.WithSetting; beside llm.WithBaseURL only the latter counts)"}
 }
 
-type signing struct {
-	Credentials
-	at time.Time
-}
-
-func sign(ctx context.Context, r *http.Request, call *llm.Call, s signing) error {
+func (s signer) sign(ctx context.Context, r *http.Request, call *llm.Call, c Credentials) error {
 	region := regionOf(r.URL.Hostname())
 	if region == "" {
 		region = call.Setting(regionNames...)
@@ -94,10 +96,10 @@ func sign(ctx context.Context, r *http.Request, call *llm.Call, s signing) error
 	}
 	sum := sha256.Sum256(llm.RequestBody(r))
 	err := v4.NewSigner().SignHTTP(ctx, aws.Credentials{
-		AccessKeyID:     s.AccessKeyID.Reveal(),
-		SecretAccessKey: s.SecretAccessKey.Reveal(),
-		SessionToken:    s.SessionToken.Reveal(),
-	}, r, hex.EncodeToString(sum[:]), "bedrock", region, s.at)
+		AccessKeyID:     c.AccessKeyID.Reveal(),
+		SecretAccessKey: c.SecretAccessKey.Reveal(),
+		SessionToken:    c.SessionToken.Reveal(),
+	}, r, hex.EncodeToString(sum[:]), s.service, region, s.clock())
 	if err != nil {
 		return &llm.Error{Kind: llm.ErrAuthentication, Scope: llm.ScopeLocal, Message: "the request cannot be signed", Err: err}
 	}

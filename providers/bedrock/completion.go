@@ -44,12 +44,12 @@ import (
 
 func init() { llm.Register(provider) }
 
-var provider = newProvider(time.Now)
+var provider = newProvider(signer{time.Now, service})
 
 // Provider is Amazon Bedrock.
 func Provider() *llm.Provider { return provider }
 
-func newProvider(clock func() time.Time) *llm.Provider {
+func newProvider(s signer) *llm.Provider {
 	return &llm.Provider{
 		Name:        "bedrock",
 		Aliases:     []string{"bedrock_converse"},
@@ -59,7 +59,7 @@ func newProvider(clock func() time.Time) *llm.Provider {
 		KeyEnv:      []string{bearerToken},
 		KeyOptional: true, // authenticate says what is missing: there are two ways to be known
 		Doc:         "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
-		Auth:        authenticate(clock),
+		Auth:        s.authenticate,
 		Error:       readError,
 		Completion: &llm.Op[llm.CompletionRequest, llm.CompletionResponse, llm.CompletionChunk]{
 			Encode: encodeCompletion,
