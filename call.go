@@ -40,8 +40,11 @@ type Call struct {
 	settings *settings
 	account  *account
 	key      Secret
-	run      func(context.Context, *Call) (*Result, error)
-	retarget bool // the name was changed by With
+	runner   runner
+	baseHost string // the host that the key belongs to
+	sent     []byte // the last body sent, to tell echoes of it in errors
+	// viaResponses asks for the Responses operation behind a completion.
+	viaResponses bool
 }
 
 // account is what all copies of one call share.

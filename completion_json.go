@@ -805,7 +805,7 @@ func decodeContent(d *jsonx.Decoder) (c Content, thinking string) {
 		d.Skip()
 		return nil, ""
 	case jsonx.Object:
-		return Content{Text(string(d.Raw()))}, ""
+		return Content{TextPart(string(d.Raw()))}, ""
 	case jsonx.Array:
 		c = Content{}
 		for d.Array(); d.More(); {
@@ -819,7 +819,7 @@ func decodeContent(d *jsonx.Decoder) (c Content, thinking string) {
 		}
 		return c, thinking
 	}
-	return Content{Text(d.Str())}, ""
+	return Content{TextPart(d.Str())}, ""
 }
 
 // thinkingText is the text of a thinking part: {"type":"thinking","thinking":[{"type":"text","text":"…"}]},

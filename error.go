@@ -124,6 +124,8 @@ type Error struct {
 	// Attempts are all the tries of this call.
 	Attempts []Attempt
 	Err      error
+
+	stale bool // the connection had been closed by the host before it was used
 }
 
 // Error is one line: provider, kind, status, the message, and the request id.

@@ -6,21 +6,21 @@ import (
 )
 
 // System is a system message.
-func System(text string) Message { return Message{Role: RoleSystem, Content: Content{Text(text)}} }
+func System(text string) Message { return Message{Role: RoleSystem, Content: Content{TextPart(text)}} }
 
 // User is a user message: a text and, if given, further parts after it. An empty text is left out when
 // there are parts.
 func User(text string, parts ...Part) Message {
 	c := make(Content, 0, 1+len(parts))
 	if text != "" || len(parts) == 0 {
-		c = append(c, Text(text))
+		c = append(c, TextPart(text))
 	}
 	return Message{Role: RoleUser, Content: append(c, parts...)}
 }
 
 // Assistant is an earlier answer, or, as the last message, a prefill where the provider allows one.
 func Assistant(text string) Message {
-	return Message{Role: RoleAssistant, Content: Content{Text(text)}}
+	return Message{Role: RoleAssistant, Content: Content{TextPart(text)}}
 }
 
 // ToolResult answers the tool call with the given id.
@@ -30,30 +30,30 @@ func ToolResult(callID, text string, parts ...Part) Message {
 	return m
 }
 
-// Text is a text part.
-func Text(text string) Part { return Part{Type: "text", Text: text} }
+// TextPart is a text part.
+func TextPart(text string) Part { return Part{Type: "text", Text: text} }
 
-// Image is an image part by https URL or data: URL.
-func Image(url string) Part { return Part{Type: "image_url", ImageURL: &ImageURL{URL: url}} }
+// ImagePart is an image part by https URL or data: URL.
+func ImagePart(url string) Part { return Part{Type: "image_url", ImageURL: &ImageURL{URL: url}} }
 
-// ImageBytes is an image part from memory. mediaType is "image/png", "image/jpeg", "image/webp", "image/gif".
-func ImageBytes(mediaType string, data []byte) Part { return Image(DataURL(mediaType, data)) }
+// ImageDataPart is an image part from memory. mediaType is "image/png", "image/jpeg", "image/webp", "image/gif".
+func ImageDataPart(mediaType string, data []byte) Part { return ImagePart(DataURL(mediaType, data)) }
 
-// Audio is a sound part. format is "wav", "mp3" …
-func Audio(format string, data []byte) Part {
+// AudioPart is a sound part. format is "wav", "mp3" …
+func AudioPart(format string, data []byte) Part {
 	return Part{Type: "input_audio", InputAudio: &InputAudio{Data: base64.StdEncoding.EncodeToString(data), Format: format}}
 }
 
-// Document is a file part from memory, for example ("report.pdf", "application/pdf", data).
-func Document(filename, mediaType string, data []byte) Part {
+// FilePart is a file part from memory, for example ("report.pdf", "application/pdf", data).
+func FilePart(filename, mediaType string, data []byte) Part {
 	return Part{Type: "file", File: &File{Filename: filename, FileData: DataURL(mediaType, data)}}
 }
 
-// FileID is a file part for a file uploaded to the provider before.
-func FileID(id string) Part { return Part{Type: "file", File: &File{FileID: id}} }
+// FileIDPart is a file part for a file uploaded to the provider before.
+func FileIDPart(id string) Part { return Part{Type: "file", File: &File{FileID: id}} }
 
-// Video is a video part by URL or data: URL.
-func Video(url string) Part { return Part{Type: "video_url", VideoURL: &VideoURL{URL: url}} }
+// VideoPart is a video part by URL or data: URL.
+func VideoPart(url string) Part { return Part{Type: "video_url", VideoURL: &VideoURL{URL: url}} }
 
 // DataURL is data as a base64 data: URL.
 func DataURL(mediaType string, data []byte) string {

@@ -37,6 +37,8 @@ type settings struct {
 	maxEvent      int
 	publicOnly    bool
 	defaultPrefix string
+	handler       Handler // the chain of the first composed middleware
+	composed      int
 }
 
 // clockLimits are the five clocks; 0 is the default, negative is off.

@@ -26,8 +26,8 @@ type Provider struct {
 	Dialect string
 
 	// BaseURL is the root of the API without a trailing slash. It may hold variables in braces, filled from
-	// [WithSetting] or the environment variable of that name: "https://{AWS_REGION}.example.com",
-	// with a default after a bar: "{AWS_REGION|us-east-1}". "" means that the caller must give one.
+	// [WithSetting] or the environment variable of that name: "https://{AWS_REGION}.example.com";
+	// several names in order, and a default after a bar: "{AWS_REGION,AWS_DEFAULT_REGION|us-east-1}". "" means that the caller must give one.
 	BaseURL string
 	// BaseURLEnv names environment variables that replace BaseURL, first set one wins.
 	BaseURLEnv []string
@@ -36,6 +36,9 @@ type Provider struct {
 	KeyEnv []string
 	// KeyOptional is set for hosts that work without a key, such as servers on this machine.
 	KeyOptional bool
+	// Hosts are further host names that the key may be sent to, beside that of the base URL: "*.example.com"
+	// matches any name below example.com. A request that an Op makes to any other host goes without a key.
+	Hosts []string
 	// Doc is the URL of the API reference.
 	Doc string
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/big"
 	"reflect"
 	"strings"
 	"testing"
@@ -502,4 +503,13 @@ func FuzzInt(f *testing.F) {
 			require.Equal(t, want, n, s)
 		}
 	})
+}
+
+// exact is Decoder.Int64 by other means.
+func exact(s string) (int64, bool) {
+	r, ok := new(big.Rat).SetString(s)
+	if !ok || !r.IsInt() || !r.Num().IsInt64() {
+		return 0, false
+	}
+	return r.Num().Int64(), true
 }

@@ -1,0 +1,105 @@
+package llm
+
+import (
+	"net/url"
+	"strings"
+)
+
+// resolveBase finds the base URL. given says that the caller gave it, and not the provider or its environment.
+func (c *Call) resolveBase(name string) (given bool, err error) {
+	p, s := c.Provider, c.settings
+	base := s.baseURL
+	for _, n := range [...]string{name, p.Name} {
+		if base == "" {
+			base = s.baseURLs[n]
+		}
+	}
+	if given = base != ""; !given {
+		if base = c.Setting(p.BaseURLEnv...); base == "" {
+			base = p.BaseURL
+		}
+	}
+	if strings.Contains(base, "{") {
+		if base, err = c.expand(base); err != nil {
+			return false, err
+		}
+	}
+	if base == "" {
+		hint := ""
+		if len(p.BaseURLEnv) > 0 {
+			hint = " or set " + strings.Join(p.BaseURLEnv, " or ")
+		}
+		return false, InvalidRequest("base_url", p.Name+" has no address of its own: give one by llm.WithBaseURL"+hint)
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		return false, InvalidRequest("base_url", "the base URL must be http:// or https://, with a host and without a user or password")
+	}
+	if s.publicOnly && u.Scheme != "https" {
+		return false, InvalidRequest("base_url", "llm.WithPublicOnly takes https:// base URLs only")
+	}
+	c.BaseURL, c.baseHost = strings.TrimSuffix(base, "/"), u.Host
+	if given {
+		if own, err := url.Parse(p.BaseURL); err == nil && own.Host == u.Host && own.Scheme == u.Scheme {
+			given = false
+		}
+	}
+	return given, nil
+}
+
+// expand fills the variables of a base URL: {NAME}, {NAME,OTHER}, {NAME|default}. Values may not leave their
+// place in the URL.
+func (c *Call) expand(base string) (string, error) {
+	var b strings.Builder
+	for {
+		head, rest, found := strings.Cut(base, "{")
+		b.WriteString(head)
+		if !found {
+			return b.String(), nil
+		}
+		spec, tail, closed := strings.Cut(rest, "}")
+		if !closed {
+			return "", InvalidRequest("base_url", "a variable in the base URL is not closed")
+		}
+		names, byDefault, _ := strings.Cut(spec, "|")
+		list := strings.Split(names, ",")
+		v := c.Setting(list...)
+		if v == "" {
+			v = byDefault
+		}
+		if v == "" {
+			return "", InvalidRequest("base_url", c.Provider.Name+" needs a setting: give it by llm.WithSetting(\""+list[0]+"\", …) or set the environment variable "+
+				strings.Join(list, " or "))
+		}
+		if strings.ContainsAny(v, "/?#@\\ \t\r\n") && !strings.Contains(v, "://") {
+			return "", InvalidRequest("base_url", "the setting "+list[0]+" has characters that a URL cannot hold")
+		}
+		b.WriteString(v)
+		base = tail
+	}
+}
+
+// resolveKey finds the key. A key from the environment belongs to the provider's own host: it is not sent to a
+// base URL that the caller gave.
+func (c *Call) resolveKey(name string, givenBase bool) error {
+	p, s := c.Provider, c.settings
+	c.key = s.keys[name]
+	if c.key.IsZero() {
+		c.key = s.keys[p.Name]
+	}
+	if c.key.IsZero() {
+		c.key = s.key
+	}
+	if c.key.IsZero() && !givenBase {
+		c.key = c.Secret(p.KeyEnv...)
+	}
+	c.key.value = strings.TrimSpace(c.key.value)
+	if c.key.IsZero() && !p.KeyOptional && !givenBase {
+		how := "give it by llm.WithAPIKey"
+		if len(p.KeyEnv) > 0 {
+			how += " or set " + strings.Join(p.KeyEnv, " or ")
+		}
+		return &Error{Kind: ErrAuthentication, Scope: ScopeKey, Message: "there is no key for " + p.Name + ": " + how}
+	}
+	return nil
+}

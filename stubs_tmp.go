@@ -1,2 +1,0 @@
-package llm
-type mock struct{}
