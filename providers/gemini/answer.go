@@ -299,6 +299,9 @@ func (a *answer) candidate(data []byte, n int) {
 		a.mixed = true
 	}
 	t.join()
+	if t.finish != "" && t.any() {
+		t.finish = "" // it was early
+	}
 	if finish != "" && finish != "FINISH_REASON_UNSPECIFIED" {
 		t.finish = finish
 	}
@@ -435,6 +438,8 @@ func (t *turn) add(p *part) {
 		if !p.thought { // pictures that the model made for itself are in Native
 			t.addMedium(p)
 		}
+	case p.foreign && p.text == "":
+		t.thinking = false // it is in Native, with its signature
 	case p.thought && (p.text != "" || p.signature != ""):
 		appendText(&t.thought, &t.moreThou, p.text)
 		t.addThought(p)

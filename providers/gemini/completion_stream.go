@@ -82,21 +82,31 @@ func (s *completionStream) complete() bool {
 	return bytes.Contains(s.rawUsage, []byte(`"totalTokenCount"`))
 }
 
-// end is the end of the body, or a failure to read it, which no longer matters when the answer is complete.
+// end is the end of the body, or a failure to read it.
 func (s *completionStream) end(err error) (*llm.CompletionChunk, error) {
-	if s.finished() {
+	if err != io.EOF {
+		return nil, err
+	}
+	if s.finished() && len(s.turns) >= s.wanted && s.credible() {
 		for i := range s.turns {
 			s.turns[i].reset()
 		}
 		return s.last()
 	}
-	if err != io.EOF {
-		return nil, err
-	}
 	if e := s.stray.err(s); e != nil {
 		return nil, e
 	}
 	return nil, llm.Truncated("the stream ended before the answer did: no finishReason came")
+}
+
+// credible says whether a finishReason without token counts may be the end: not a STOP before anything was said.
+func (s *completionStream) credible() bool {
+	for i := range s.turns {
+		if t := &s.turns[i]; !t.said && t.finish == "STOP" {
+			return false
+		}
+	}
+	return true
 }
 
 // block is a chunk and its one choice, allocated together.

@@ -16,7 +16,7 @@ var taskTypes = map[string]string{
 }
 
 // encodeEmbedding asks by embedContent for one text and by batchEmbedContents for more, of which the service takes 100
-// at a time. Extra is laid over each of the requests in a batch: that is where title and the like belong.
+// at a time.
 func encodeEmbedding(call *llm.Call, req *llm.EmbeddingRequest) (*http.Request, error) {
 	if len(req.Tokens) > 0 {
 		return nil, llm.InvalidRequest("input", "Gemini embeds texts, not tokens")
@@ -38,21 +38,11 @@ func encodeEmbedding(call *llm.Call, req *llm.EmbeddingRequest) (*http.Request, 
 	e.Name("requests")
 	e.Array()
 	for _, text := range req.Input {
-		if len(req.Extra) == 0 {
-			writeEmbed(call, &e, req, text)
-			continue
-		}
-		var one jsonx.Encoder
-		writeEmbed(call, &one, req, text)
-		b, err := jsonx.Overlay(one.B, req.Extra)
-		if err != nil {
-			return nil, llm.InvalidRequest("Extra", "Extra cannot be laid over the request: "+err.Error())
-		}
-		e.Raw(b)
+		writeEmbed(call, &e, req, text)
 	}
 	e.EndArray()
 	e.EndObject()
-	return Host{}.request(call, "batchEmbedContents", e.B, nil)
+	return Host{}.request(call, "batchEmbedContents", e.B, req.Extra)
 }
 
 func writeEmbed(call *llm.Call, e *jsonx.Encoder, req *llm.EmbeddingRequest, text string) {

@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"strings"
+
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/internal/jsonx"
 )
@@ -129,6 +131,7 @@ func addCount(e *llm.Extra, modality string, n int) {
 	if *e == nil {
 		*e = make(llm.Extra, 1)
 	}
-	have, _ := (*e)[modality].(int)
-	(*e)[modality] = have + n
+	name := strings.ToLower(modality) + "_tokens"
+	have, _ := (*e)[name].(int)
+	(*e)[name] = have + n
 }
