@@ -126,7 +126,13 @@ func TestModelPath(t *testing.T) {
 		"tunedModels/my-1":        "/tunedModels/my-1:generateContent",
 		"a/b?c#d":                 "/models/a%2Fb%3Fc%23d:generateContent",
 	} {
-		require.Equal(t, want, modelPath(&llm.Call{Model: model}, "generateContent"))
+		require.Equal(t, want, modelPath(&llm.Call{Model: model, BaseURL: baseURL}, "generateContent"))
+	}
+	for base, want := range map[string]string{
+		baseURL: "", "https://h.test": "/v1beta", "https://h.test/v1": "", "http://localhost:8080/v1alpha?x=/a": "", "https://v1.test": "/v1beta",
+		"https://gateway.ai.cloudflare.com/v1/account/gateway/google-ai-studio": "/v1beta",
+	} {
+		require.Equal(t, want, version(&llm.Call{BaseURL: base}), base)
 	}
 }
 
