@@ -453,6 +453,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 	}
 	for i := range resp.Choices {
 		ch := &resp.Choices[i]
+		if ch.Index < 0 {
+			return nil, llm.Malformed("a choice has a negative index", nil)
+		}
 		if e := choiceError(h, ch.NativeFinishReason, ch.Extra); e != nil {
 			return nil, e
 		}

@@ -119,6 +119,9 @@ func (s *chatStream) chunk(c *llm.CompletionChunk, data []byte) error {
 	}
 	for i := range c.Choices {
 		ch := &c.Choices[i]
+		if ch.Index < 0 {
+			return llm.Malformed("a choice has a negative index", nil)
+		}
 		if err := s.choice(ch); err != nil {
 			return err
 		}
@@ -230,7 +233,7 @@ func (s *chatStream) open() (*llm.CompletionChunk, error) {
 		s.sse = stream.NewSSE(r, s.call.MaxEventBytes())
 		return nil, nil
 	}
-	body, err := readAll(r, s.call.MaxEventBytes())
+	body, err := readJSON(r, s.call.MaxEventBytes())
 	if err != nil {
 		return nil, err
 	}
@@ -266,15 +269,28 @@ func plainJSON(r io.Reader) (head []byte, plain bool, err error) {
 	return head, false, nil
 }
 
-func readAll(r io.Reader, limit int) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		return nil, err
+// readJSON reads one JSON object and no byte that comes later: the connection may stay open. A body that ends
+// within it is returned as it is; its decoder will tell.
+func readJSON(r io.Reader, limit int) ([]byte, error) {
+	var (
+		body []byte
+		p    jsonProgress
+		buf  [4096]byte
+	)
+	for {
+		n, err := r.Read(buf[:])
+		if len(body)+n > limit {
+			return nil, stream.ErrEventTooLarge
+		}
+		body = append(body, buf[:n]...)
+		p.add(string(buf[:n]))
+		switch {
+		case p.complete(), err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	if len(body) > limit {
-		return nil, stream.ErrEventTooLarge
-	}
-	return body, nil
 }
 
 // asChunk is a complete answer as the only chunk of a stream.
