@@ -235,7 +235,7 @@ var hosts = []openai.Host{
 		Ops:        "completion",
 		Quirks: openai.Quirks{
 			Drop:   "presence_penalty frequency_penalty logit_bias n seed logprobs top_logprobs prediction verbosity store",
-			Accept: "cache_control cut_off",
+			Accept: "cache_control",
 			Refuse: "input_audio file",
 			// Without it the thinking stands in the content, between <think> and </think>.
 			Body:                `"reasoning_split":true`,

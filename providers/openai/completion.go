@@ -466,6 +466,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 		if m.Extra != nil {
 			c.messageExtra(call, m)
 		}
+		if ch.Extra != nil {
+			take(&ch.Extra, "delta") // the streamed form, empty (Perplexity)
+		}
 		if resp.Usage == nil {
 			resp.Usage = usageMember(&ch.Extra, "usage")
 		}

@@ -125,8 +125,11 @@ func (s *chatStream) chunk(c *llm.CompletionChunk, data []byte) error {
 		if err := s.choice(ch); err != nil {
 			return err
 		}
-		if ch.Extra != nil && c.Usage == nil {
-			c.Usage = usageMember(&ch.Extra, "usage")
+		if ch.Extra != nil {
+			take(&ch.Extra, "message") // the whole answer so far, again with each chunk (Perplexity)
+			if c.Usage == nil {
+				c.Usage = usageMember(&ch.Extra, "usage")
+			}
 		}
 	}
 	if c.Usage != nil {

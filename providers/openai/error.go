@@ -135,7 +135,9 @@ func (w *wireError) object(d *jsonx.Decoder) bool {
 		case "code", "error_code", "status", "status_code", "statusCode":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "estimated_time": // Hugging Face: seconds until the model is loaded
 			if d.Kind() == jsonx.Number {
 				w.wait = time.Duration(d.Float() * float64(time.Second))
@@ -190,7 +192,9 @@ func (w *wireError) value(d *jsonx.Decoder) bool {
 		case "code", "status", "status_code", "http_code", "http_status_code":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "loc": // FastAPI: where the field is
 			var path []string
 			for d.Array(); d.More(); {
