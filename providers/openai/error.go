@@ -489,16 +489,16 @@ var texts = []textRule{
 		"content management policy", // Azure
 		"content policy",
 		"content_filter",
-		"safety system",               // OpenAI
-		"usage policies",              // OpenAI
-		"usage guidelines",            // xAI
-		"your input was flagged",      // OpenRouter
-		"content exists risk",         // DeepSeek
-		"considered high risk",        // Moonshot
-		"inappropriate content",       // DashScope
-		"potentially sensitive",       //
-		"unsafe or sensitive",         // Z.AI
-		"limited access to this…risk", //
+		"safety system",             // OpenAI
+		"violating our usage polic", // OpenAI, reasoning models
+		"usage policies",            // OpenAI
+		"usage guidelines",          // xAI
+		"your input was flagged",    // OpenRouter
+		"content exists risk",       // DeepSeek
+		"considered high risk",      // Moonshot
+		"inappropriate content",     // DashScope
+		"potentially sensitive",     //
+		"unsafe or sensitive",       // Z.AI
 	}},
 	{llm.ErrQuota, []llm.ErrorKind{llm.ErrRateLimit, llm.ErrPermission, llm.ErrInvalidRequest, llm.ErrUnknown}, []string{
 		"exceeded your current quota",
@@ -572,6 +572,10 @@ func waitIn(text string) time.Duration {
 		unit = time.Minute
 	case strings.HasPrefix(word, "hour"):
 		unit = time.Hour
+	}
+	const most = 10 * 365 * 24 * time.Hour // more is no wait, and would overflow
+	if n > float64(most)/float64(unit) {
+		return 0
 	}
 	return time.Duration(n * float64(unit))
 }
