@@ -19,6 +19,7 @@ type chatStream struct {
 	err  error // what next returns from now on
 
 	last    llm.CompletionChunk // the head members of the chunk before
+	head    []byte              // their JSON, up to and with the comma before "choices"; empty if not known
 	choices []choiceStream
 	late    bool // the warning about content after the end was given
 }
@@ -90,19 +91,47 @@ func (s *chatStream) read() (*llm.CompletionChunk, error) {
 		c.ID, c.Model, c.Created = s.last.ID, s.last.Model, s.last.Created
 		c.SystemFingerprint, c.ServiceTier = s.last.SystemFingerprint, s.last.ServiceTier
 		c.Choices = b.choice[:0:1]
-		if err := c.UnmarshalJSON(ev.Data); err != nil {
+		data := ev.Data
+		sameHead := len(s.head) > 0 && bytes.HasPrefix(data, s.head)
+		if sameHead {
+			// The members before the choices are those of the chunk before: read only what follows them. The
+			// comma is overwritten, which the framing reader is done with.
+			c.Object = s.last.Object
+			data = data[len(s.head)-1:]
+			data[0] = '{'
+			ev.Data = data
+		}
+		if err := c.UnmarshalJSON(data); err != nil {
 			return nil, s.undecodable(ev, err)
 		}
-		if err := s.chunk(c, ev.Data); err != nil {
+		if !sameHead {
+			s.learnHead(c, data)
+		}
+		if err := s.chunk(c, data); err != nil {
 			return nil, err
 		}
 		return c, nil
 	}
 }
 
+// learnHead remembers the JSON of c's members before its choices, which most hosts repeat with each chunk. It is
+// not known if it is not plain: nothing nested, nothing that goes to Extra.
+func (s *chatStream) learnHead(c *llm.CompletionChunk, data []byte) {
+	s.head = s.head[:0]
+	i := bytes.Index(data, []byte(`,"choices":`))
+	if i < 0 || c.Extra != nil || c.Usage != nil {
+		return
+	}
+	// In a string the quotes would be escaped, so this is a member's name; without a second bracket before it, of
+	// the outermost object.
+	if head := data[:i+1]; bytes.LastIndexByte(head, '{') == 0 && bytes.IndexByte(head, '[') < 0 {
+		s.head = append(s.head, head...)
+	}
+}
+
 // chunk repairs what the host left wrong in c.
 func (s *chatStream) chunk(c *llm.CompletionChunk, data []byte) error {
-	s.last.ID, s.last.Model, s.last.Created = c.ID, c.Model, c.Created
+	s.last.ID, s.last.Object, s.last.Model, s.last.Created = c.ID, c.Object, c.Model, c.Created
 	s.last.SystemFingerprint, s.last.ServiceTier = c.SystemFingerprint, c.ServiceTier
 	if c.Extra != nil {
 		if raw, ok := c.Extra["error"].(json.RawMessage); ok && carriesError(raw) {

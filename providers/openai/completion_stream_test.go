@@ -277,3 +277,36 @@ func FuzzDecode(f *testing.F) {
 		_ = Error(400, nil, body)
 	})
 }
+
+// TestHead: reading only what follows a repeated head gives the same chunks as reading all of each.
+func TestHead(t *testing.T) {
+	const head = `{"id":"c","object":"chat.completion.chunk","created":1,"model":"m",`
+	delta := func(s string) string { return `"choices":[{"index":0,"delta":{"content":` + s + `}}]}` }
+	for name, events := range map[string][]string{
+		"the same":               {head + delta(`"a"`), head + delta(`"b"`), head + delta(`"c"`)},
+		"another":                {head + delta(`"a"`), `{"id":"d","object":"x","created":2,"model":"m",` + delta(`"b"`), head + delta(`"c"`)},
+		"longer":                 {head + delta(`"a"`), head + `"service_tier":"flex",` + delta(`"b"`), head + delta(`"c"`)},
+		"choices first":          {`{"choices":[],"id":"c"}`, `{"choices":[],"id":"c"}`, head + delta(`"c"`)},
+		"unknown members":        {`{"provider":"P",` + head[1:] + delta(`"a"`), `{"provider":"P",` + head[1:] + delta(`"b"`)},
+		"unknown nested choices": {`{"x":{"y":1,"choices":[]},` + delta(`"a"`), `{"x":{"y":1,"choices":[]},` + delta(`"b"`)},
+		"a text that looks like": {`{"id":",\"choices\":",` + delta(`"a"`), `{"id":",\"choices\":",` + delta(`"b"`)},
+		"usage before":           {`{"id":"c","usage":{"prompt_tokens":1},` + delta(`"a"`), `{"id":"c","usage":{"prompt_tokens":1},` + delta(`"b"`)},
+		"null usage before":      {`{"id":"c","usage":null,` + delta(`"a"`), `{"id":"c","usage":null,` + delta(`"b"`)},
+		"choices in a delta":     {head + delta(`"a"`), head + delta(`"x,\"choices\":[]"`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := newCompletion(&Quirks{}).Stream(callOf(t, &llm.CompletionRequest{}), strings.NewReader(framed(events...)))
+			var last llm.CompletionChunk
+			for _, e := range events {
+				got, err := next()
+				require.NoError(t, err)
+				want := llm.CompletionChunk{ID: last.ID, Created: last.Created, Model: last.Model, ServiceTier: last.ServiceTier, Choices: []llm.ChunkChoice{}}
+				require.NoError(t, want.UnmarshalJSON([]byte(e)))
+				require.Equal(t, &want, got)
+				last = want
+			}
+			_, err := next()
+			require.Equal(t, io.EOF, err)
+		})
+	}
+}
