@@ -453,6 +453,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 	}
 	for i := range resp.Choices {
 		ch := &resp.Choices[i]
+		if ch.Index < 0 {
+			return nil, llm.Malformed("a choice has a negative index", nil)
+		}
 		if e := choiceError(h, ch.NativeFinishReason, ch.Extra); e != nil {
 			return nil, e
 		}
@@ -462,6 +465,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 		}
 		if m.Extra != nil {
 			c.messageExtra(call, m)
+		}
+		if ch.Extra != nil {
+			take(&ch.Extra, "delta") // the streamed form, empty (Perplexity)
 		}
 		if resp.Usage == nil {
 			resp.Usage = usageMember(&ch.Extra, "usage")
