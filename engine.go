@@ -424,7 +424,7 @@ func (e *endpoint[Req, Resp, Chunk]) open(ctx context.Context, call *Call, op *O
 
 // newStream makes the stream of an attempt whose headers have arrived.
 func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, a *attempt) *Stream[Chunk] {
-	s := &Stream[Chunk]{meta: call.newMeta(a), watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
+	s := &Stream[Chunk]{watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
 	between := limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.feed = func() { a.clock.feed(between) }
 	s.settle = func(err error) error {
@@ -477,6 +477,7 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 	}
 	s.firstContent = time.Since(a.call.start)
 	a.succeeded()
+	s.meta = a.call.newMeta(a)
 	a.clock.enter(phaseBetween, limit(a.call.settings.timeout.between, DefaultStallTimeout))
 	return nil
 }
@@ -493,6 +494,7 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 		s.next = next
 		if err = s.prime(); err == nil {
 			s.firstContent = time.Since(call.start)
+			s.meta = call.newMeta(nil)
 			a.clock.enter(phaseBetween, limit(call.settings.timeout.between, DefaultStallTimeout))
 			return s, nil
 		}
