@@ -3,6 +3,8 @@ module github.com/llm-go/llm
 go 1.26.0
 
 require (
+	github.com/aws/aws-sdk-go-v2 v1.47.7
+	github.com/aws/smithy-go v1.28.8 // indirect
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
