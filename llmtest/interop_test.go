@@ -6,12 +6,15 @@ import (
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/llmtest"
+	_ "github.com/llm-go/llm/providers/anthropic"
+	_ "github.com/llm-go/llm/providers/bedrock"
+	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
 	"github.com/stretchr/testify/require"
 )
 
 // chatModels are a model of each dialect that completions reach.
-var chatModels = []string{"openai/gpt-x"}
+var chatModels = []string{"openai/gpt-x", "anthropic/claude-x", "gemini/gemini-x", "bedrock/vendor.model-x"}
 
 func eachChat(t *testing.T, f func(t *testing.T, srv *llmtest.Server, c *llm.Client, model string)) {
 	for _, model := range chatModels {

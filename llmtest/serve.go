@@ -80,6 +80,10 @@ func or(s, other string) string {
 func (e *exchange) plan() *plan {
 	var frames []frame
 	streamed := e.r.Stream && e.streams()
+	if e.fault.name() == ErrorBody {
+		_, body := e.codec.failure(e.overloaded())
+		return &plan{status: 200, contentType: "application/json", frames: [][]byte{marshal(body)}, parts: []part{content}}
+	}
 	if !streamed {
 		body, contentType := e.whole()
 		return e.planWhole(body, contentType)
@@ -134,20 +138,13 @@ func (e *exchange) spoil(frames []frame) []frame {
 		return append(append(append([]frame{}, frames[:i]...), list...), frames[i:]...)
 	}
 	streamed := len(frames) > 1
-	overloaded := failure{status: 529, message: "Overloaded", id: e.id}
-	if e.r.Dialect != Anthropic {
-		overloaded.status = 503
-	}
 	switch e.fault.name() {
-	case ErrorBody:
-		_, body := e.codec.failure(overloaded)
-		return []frame{{data: marshal(body), part: terminal, name: frames[len(frames)-1].name}}
 	case ErrorEvent:
 		if !streamed {
-			_, body := e.codec.failure(overloaded)
+			_, body := e.codec.failure(e.overloaded())
 			return []frame{{data: marshal(body), part: terminal}}
 		}
-		return append(frames[:at:at], e.codec.event(overloaded))
+		return append(frames[:at:at], e.codec.event(e.overloaded()))
 	case NoTerminal:
 		if streamed {
 			return frames[:last+1]
@@ -197,6 +194,15 @@ func (e *exchange) spoil(frames []frame) []frame {
 		return change(frames, at, func(b []byte) []byte { return b[:len(b)*2/3] })
 	}
 	return frames
+}
+
+// overloaded is the error of a host that has too much to do, with the status that it carries at each.
+func (e *exchange) overloaded() failure {
+	f := failure{status: 503, message: "Overloaded", id: e.id}
+	if e.r.Dialect == Anthropic {
+		f.status = 529
+	}
+	return f
 }
 
 func change(frames []frame, i int, f func([]byte) []byte) []frame {
