@@ -90,7 +90,11 @@ func (e *exchange) embeddings() any {
 		}
 	}
 	vectors := a.Vectors
-	for i := len(vectors); i < len(r.Input) || i == 0 && len(r.Input) == 0 && i < r.tokenInputs(); i++ {
+	inputs := len(r.Input)
+	if inputs == 0 {
+		inputs = max(r.tokenInputs(), 1)
+	}
+	for i := len(vectors); i < inputs; i++ {
 		text := ""
 		if i < len(r.Input) {
 			text = r.Input[i]

@@ -78,7 +78,6 @@ func or(s, other string) string {
 
 // plan makes the answer, with the faults that are in what is said.
 func (e *exchange) plan() *plan {
-	var frames []frame
 	streamed := e.r.Stream && e.streams()
 	if e.fault.name() == ErrorBody {
 		_, body := e.codec.failure(e.overloaded())
@@ -88,21 +87,30 @@ func (e *exchange) plan() *plan {
 		body, contentType := e.whole()
 		return e.planWhole(body, contentType)
 	}
-	if e.r.Operation != "speech" && e.r.Operation != "transcription" {
-		frames = e.codec.stream(e.answer, e.r)
-	} else {
+	var frames []frame
+	if e.r.Operation == "speech" || e.r.Operation == "transcription" {
 		frames = e.mediaStream()
+	} else {
+		frames = e.codec.stream(e.answer, e.r)
 	}
 	p := &plan{status: 200, contentType: e.codec.contentType, streamed: true}
-	frames = e.spoil(frames)
-	for _, f := range frames {
-		p.frames, p.parts = append(p.frames, e.pack(f)), append(p.parts, f.part)
+	for _, f := range e.spoil(frames) {
+		p.frames, p.parts = append(p.frames, e.codec.pack(f)), append(p.parts, f.part)
+		if e.r.listed() {
+			p.frames[len(p.frames)-1] = append([]byte(",\n"), f.data...)
+		}
+	}
+	if e.r.listed() {
+		p.contentType = "application/json"
+		last := len(p.frames) - 1
+		p.frames[0][0] = '['
+		p.frames[last] = append(p.frames[last], ']')
 	}
 	return p
 }
 
-// pack frames an event. Gemini without alt=sse streams a JSON list.
-func (e *exchange) pack(f frame) []byte { return e.codec.pack(f) }
+// listed: Gemini streams a JSON list, unless it is asked for events.
+func (r *Request) listed() bool { return r.Dialect == Gemini && r.Query.Get("alt") != "sse" }
 
 func (e *exchange) planWhole(body []byte, contentType string) *plan {
 	f := frame{data: body}
