@@ -22,8 +22,8 @@
 //
 // CacheControl becomes a cachePoint behind what it marks. TopK, ReasoningEffort and Thinking travel in
 // additionalModelRequestFields or outputConfig, as the model's family has it. For Claude models that think by
-// budget, the efforts are 1,024 tokens (minimal), 2,048 (low), 8,192 (medium), 16,384 (high) and 32,000 (xhigh
-// and max), less where MaxTokens leaves less.
+// budget, the efforts are 1,024 tokens (minimal and low), 2,048 (medium), 4,096 (high), 8,192 (xhigh) and 16,384
+// (max), less where MaxTokens leaves less.
 //
 // Members of Converse that have no field in [llm.CompletionRequest] are given in Extra: guardrailConfig,
 // performanceConfig, promptVariables, additionalModelRequestFields, additionalModelResponseFieldPaths. A part
@@ -33,13 +33,12 @@
 package bedrock
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/llm-go/llm"
-	"github.com/llm-go/llm/internal/jsonx"
+	"github.com/llm-go/llm/providers/anthropic"
 )
 
 func init() { llm.Register(provider) }
@@ -270,10 +269,11 @@ func (w *writer) thinking(fields map[string]any, t *llm.Thinking) {
 	fields[w.family.thinking] = v
 }
 
-// budgets are the thinking tokens that an effort stands for with Claude models that take only tokens.
+// budgets are the thinking tokens that an effort stands for with Claude models that take only tokens: the same as
+// at Anthropic's own API.
 var budgets = map[llm.ReasoningEffort]int{
-	llm.EffortMinimal: minBudget, llm.EffortLow: 2048, llm.EffortMedium: 8192,
-	llm.EffortHigh: 16384, llm.EffortXHigh: 32000, llm.EffortMax: 32000,
+	llm.EffortMinimal: minBudget, llm.EffortLow: minBudget, llm.EffortMedium: 2048,
+	llm.EffortHigh: 4096, llm.EffortXHigh: 8192, llm.EffortMax: 16384,
 }
 
 const minBudget = 1024 // Anthropic's least
@@ -310,6 +310,7 @@ func (w *writer) effort(fields map[string]any, a additional) {
 				w.unsupported("reasoning_effort", "the least budget for thinking is 1,024 tokens, which max_tokens must exceed")
 				return
 			}
+			w.changed("reasoning_effort", fmt.Sprintf("the budget is lowered to %d tokens: it must be below max_tokens", n))
 		}
 		fields[w.family.thinking] = map[string]any{"type": "enabled", "budget_tokens": n}
 	case effortNova:
@@ -361,13 +362,8 @@ func (w *writer) output(req *llm.CompletionRequest) {
 		e.Object()
 		e.Name("jsonSchema")
 		e.Object()
-		var text jsonx.Encoder
-		text.Any(w.constrain(schema.Schema))
-		if err := text.Err(); err != nil {
-			w.fail(llm.InvalidRequest("response_format.json_schema.schema", "the schema cannot be encoded: "+err.Error()))
-		}
 		e.Name("schema")
-		e.Str(string(text.B)) // a text that holds JSON, not JSON
+		e.Str(string(w.schema(schema.Schema, "response_format.json_schema.schema"))) // a text that holds JSON
 		e.OptStr("name", schema.Name)
 		e.OptStr("description", schema.Description)
 		e.EndObject()
@@ -378,65 +374,19 @@ func (w *writer) output(req *llm.CompletionRequest) {
 	e.EndObject()
 }
 
-// lost are the keywords that Bedrock's structured output refuses: Amazon Bedrock user guide, "Get validated JSON
-// results from models", "Supported JSON Schema features".
-var lost = map[string]bool{
-	"minimum": true, "maximum": true, "exclusiveMinimum": true, "exclusiveMaximum": true, "multipleOf": true,
-	"minLength": true, "maxLength": true, "maxItems": true, "uniqueItems": true, "minProperties": true, "maxProperties": true,
-}
-
-// constrain gives a schema the form that structured output takes: objects closed, keywords that are refused left
-// out, each with a warning, so that the caller knows what is still to be checked. The caller's value is not
-// changed.
-func (w *writer) constrain(schema any) any {
-	var e jsonx.Encoder
-	e.Any(schema)
-	if e.Err() != nil {
-		return schema // it fails again where it is written
+// schema gives a JSON schema the form that Bedrock's constrained decoding takes, and reports what that form cannot
+// hold answers to. It is Anthropic's form: Amazon Bedrock user guide, "Get validated JSON results from models",
+// lists the same limits for all models.
+func (w *writer) schema(schema any, param string) []byte {
+	s, err := anthropic.ConvertSchema(schema)
+	if err != nil {
+		w.fail(llm.InvalidRequest(param, err.Error()))
+		return nil
 	}
-	d := jsonx.NewDecoder(e.B)
-	v := d.Any()
-	if d.End() != nil {
-		return schema
+	for _, lost := range s.Lost {
+		w.call.Warn(llm.Warning{Code: "schema_constraint", Param: param + "." + lost, Message: "Bedrock does not hold answers to it"})
 	}
-	w.constrainNode(v, "response_format.json_schema.schema")
-	return v
-}
-
-func (w *writer) constrainNode(v any, path string) {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return
-	}
-	for k, x := range m {
-		switch {
-		case lost[k], k == "minItems" && x != json.Number("0") && x != json.Number("1"):
-			delete(m, k)
-			w.call.Warn(llm.Warning{Code: "schema_constraint", Param: path + "." + k, Message: "Bedrock does not enforce it; check the answer"})
-		case k == "properties", k == "$defs", k == "definitions", k == "patternProperties":
-			if named, ok := x.(map[string]any); ok {
-				for name, sub := range named {
-					w.constrainNode(sub, path+"."+k+"."+name)
-				}
-			}
-		case k == "items", k == "not", k == "additionalProperties":
-			w.constrainNode(x, path+"."+k)
-		case k == "anyOf", k == "allOf", k == "oneOf", k == "prefixItems":
-			if list, ok := x.([]any); ok {
-				for i, sub := range list {
-					w.constrainNode(sub, fmt.Sprintf("%s.%s[%d]", path, k, i))
-				}
-			}
-		}
-	}
-	if m["type"] == "object" {
-		if open, has := m["additionalProperties"]; !has {
-			m["additionalProperties"] = false
-		} else if open != false {
-			m["additionalProperties"] = false
-			w.call.Warn(llm.Warning{Code: "schema_constraint", Param: path + ".additionalProperties", Message: "Bedrock takes closed objects only"})
-		}
-	}
+	return s.JSON
 }
 
 type toolbox struct {
@@ -552,15 +502,17 @@ func (w *writer) tool(i int, t *llm.Tool) {
 		e.Name("inputSchema")
 		e.Object()
 		e.Name("json")
-		if f.Parameters == nil {
+		strict := f.Strict != nil && *f.Strict
+		switch {
+		case f.Parameters == nil:
 			e.Raw([]byte(`{"type":"object","properties":{}}`))
-		} else {
+		case strict:
+			e.Raw(w.schema(f.Parameters, fmt.Sprintf("tools[%d].function.parameters", i)))
+		default:
 			e.Any(f.Parameters)
 		}
 		e.EndObject()
-		if f.Strict != nil && *f.Strict {
-			e.OptBool("strict", true)
-		}
+		e.OptBool("strict", strict)
 		e.Members(f.Extra)
 		e.EndObject()
 		e.EndObject()
