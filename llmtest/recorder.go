@@ -40,7 +40,7 @@ func Tape(t testing.TB, file string, secrets ...string) *http.Client {
 		})
 		return &http.Client{Transport: rec}
 	}
-	p, err := Replay(file)
+	p, err := Replay(file, secrets...)
 	if errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("%v; record it with %s=1", err, recordEnv)
 	}
@@ -61,6 +61,9 @@ func Tape(t testing.TB, file string, secrets ...string) *http.Client {
 //
 // It keeps an answer when its body has been read to the end or closed. Use it as the Transport of the client given to
 // llm.WithHTTPClient.
+//
+// A value that a stream cuts between two of its events is not found: give the recorder its parts as well, or look
+// the recording through.
 type Recorder struct {
 	next http.RoundTripper
 
@@ -75,13 +78,7 @@ func NewRecorder(next http.RoundTripper, secrets ...string) *Recorder {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	r := &Recorder{next: next}
-	for _, s := range secrets {
-		if s != "" && !slices.Contains(r.scrub.values, s) {
-			r.scrub.values = append(r.scrub.values, s)
-		}
-	}
-	return r
+	return &Recorder{next: next, scrub: newScrubber(secrets)}
 }
 
 // recorded is one exchange.
@@ -149,7 +146,7 @@ const cutHeader = "X-Golden-Cut"
 
 // noise are headers that say nothing to a test and change each time.
 var noise = []string{"User-Agent", "Content-Length", "Set-Cookie", "Alt-Svc", "Nel", "Report-To", "Strict-Transport-Security", "Server", "Via", "Vary",
-	"Cf-Ray", "Cf-Cache-Status", "Connection", "Transfer-Encoding", "X-Content-Type-Options", "X-Frame-Options", "X-Xss-Protection", "Server-Timing"}
+	"Cf-Ray", "Cf-Cache-Status", "Connection", "Transfer-Encoding", "X-Content-Type-Options", "X-Frame-Options", "X-Xss-Protection", "Server-Timing", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request"}
 
 // Save writes the exchanges to a file, and makes its directory if need be. The format is that of the cases of
 // providers/providertest: sections request.1.http, response.1.http and so on.
@@ -203,7 +200,7 @@ func (r *Recorder) write(b *bytes.Buffer, h http.Header, body []byte) {
 			fmt.Fprintf(b, "%s: %s\n", name, strings.ReplaceAll(v, "\n", " "))
 		}
 	}
-	body = r.scrub.body(body)
+	body = r.scrub.body(body, h.Get("Content-Type"))
 	if plainBody(body) {
 		b.WriteString("\n")
 		b.Write(body)

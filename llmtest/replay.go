@@ -29,14 +29,15 @@ type Player struct {
 	scrub scrubber
 }
 
-// Replay reads a recording made by a [Recorder].
-func Replay(file string) (*Player, error) {
+// Replay reads a recording made by a [Recorder]. secrets are those that the recorder was given: requests that hold
+// them match what was written down without.
+func Replay(file string, secrets ...string) (*Player, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("llmtest: %w", err)
 	}
 	a := casefile.Parse(data)
-	p := new(Player)
+	p := &Player{scrub: newScrubber(secrets)}
 	for n := 1; ; n++ {
 		request, ok := a.Get(fmt.Sprintf("request.%d.http", n))
 		if !ok {
@@ -125,7 +126,7 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer p.mu.Unlock()
 	p.scrub.learn(req)
 	target := p.scrub.url(req.URL)
-	body = p.scrub.body(body)
+	body = p.scrub.body(body, "")
 	nearest, spent := "", false
 	for i, x := range p.list {
 		d := x.diff(req.Method, target, req.Header.Get("Content-Type"), body)

@@ -304,6 +304,8 @@ func (r *Request) decodeBedrock() {
 			r.Tools = append(r.Tools, n.String())
 		}
 	}
+	// The schema is a text here.
+	r.schema = gjson.Parse(r.get("outputConfig.textFormat.structure.jsonSchema.schema").String())
 }
 
 // firstText is the first of the values that is there: its text, or its JSON.

@@ -7,13 +7,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/llm-go/llm/stream"
 )
 
 const redacted = "REDACTED"
 
 // secretHeaders carry credentials, in requests or in answers.
 var secretHeaders = []string{"Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Xi-Api-Key", "X-Auth-Token",
-	"Cookie", "Set-Cookie", "X-Amz-Security-Token", "Amz-Sdk-Invocation-Id", "Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"}
+	"Cookie", "Set-Cookie", "X-Amz-Security-Token", "Openai-Organization", "Openai-Project", "Anthropic-Organization-Id"}
 
 func secretHeader(name string) bool {
 	name = http.CanonicalHeaderKey(name)
@@ -96,10 +98,39 @@ func (s *scrubber) url(u *url.URL) string {
 	return s.text(c.String())
 }
 
+// newScrubber removes the given values beside those that it finds.
+func newScrubber(values []string) scrubber {
+	var s scrubber
+	for _, v := range values {
+		if v != "" && !slices.Contains(s.values, v) {
+			s.values = append(s.values, v)
+		}
+	}
+	return s
+}
+
 // body removes secrets from a body of any kind.
-func (s *scrubber) body(b []byte) []byte {
+func (s *scrubber) body(b []byte, contentType string) []byte {
+	if strings.HasPrefix(contentType, "application/vnd.amazon.eventstream") {
+		return s.frames(b)
+	}
 	for _, v := range s.values {
 		b = bytes.ReplaceAll(b, []byte(v), []byte(redacted))
 	}
 	return keyShapes.ReplaceAll(b, []byte(redacted))
+}
+
+// frames removes them from the payloads of an event stream, whose frames have their length and checksums. What
+// follows the last whole frame is left out.
+func (s *scrubber) frames(b []byte) []byte {
+	var out []byte
+	r := stream.NewAWS(bytes.NewReader(b), 0)
+	for {
+		m, err := r.Next()
+		if err != nil {
+			return out
+		}
+		m.Payload = s.body(m.Payload, "")
+		out = stream.AppendAWS(out, m)
+	}
 }
