@@ -270,3 +270,15 @@ func TestUnknownFaults(t *testing.T) {
 	require.Panics(t, func() { srv.Reply(llmtest.Answer{Fault: "no"}) })
 	srv.Fault(llmtest.Status(418), llmtest.Stall.BeforeContent().BeforeContent())
 }
+
+// An answer without choices says nothing: that is an error, not an empty text. A stream that ends well without content
+// may be an answer of no words, which is for the dialect to say.
+func TestNoChoices(t *testing.T) {
+	eachChat(t, func(t *testing.T, srv *llmtest.Server, c *llm.Client, model string) {
+		srv.FaultAlways(llmtest.NoChoices)
+		_, err := c.Completion(t.Context(), ask(model, "?"), llm.WithMaxAttempts(1))
+		require.ErrorIs(t, err, llm.ErrProtocol)
+		r, err := collect(t.Context(), srv.Client(llm.WithMaxAttempts(1)), ask(model, "?"))
+		require.True(t, err != nil || r.Text() == "")
+	})
+}

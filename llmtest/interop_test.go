@@ -8,6 +8,7 @@ import (
 	"github.com/llm-go/llm/llmtest"
 	_ "github.com/llm-go/llm/providers/anthropic"
 	_ "github.com/llm-go/llm/providers/bedrock"
+	_ "github.com/llm-go/llm/providers/compat"
 	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
 	"github.com/stretchr/testify/require"

@@ -60,7 +60,7 @@ func Start() (*Server, error) {
 		}
 	}
 	s := &Server{URL: "http://" + l.Addr().String(), done: make(chan struct{}), serial: make(map[string]int)}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go s.http.Serve(l)
 	return s, nil
 }
@@ -160,8 +160,8 @@ func (s *Server) Client(opts ...llm.Option) *llm.Client {
 	return llm.New(append(s.Options(), opts...)...)
 }
 
-// ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+// serve answers a request.
+func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, 256<<20))
 	if err != nil {
 		return

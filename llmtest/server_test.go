@@ -444,6 +444,18 @@ func TestManyAtOnce(t *testing.T) {
 	require.Len(t, srv.Requests(), 40)
 }
 
+// A host that speaks a dialect is as good as the vendor.
+func TestOtherHosts(t *testing.T) {
+	srv := llmtest.NewServer(t)
+	c := llm.New(srv.Options("groq", "mistral")...)
+	for _, provider := range []string{"groq", "mistral"} {
+		r, err := c.Completion(t.Context(), ask(provider+"/model-x", "hi"))
+		require.NoError(t, err)
+		require.Equal(t, "You said: hi", r.Text())
+		require.Equal(t, provider, srv.Requests()[len(srv.Requests())-1].Provider)
+	}
+}
+
 // A server that is closed, and clients that leave, leave nothing behind.
 func TestNothingIsLeft(t *testing.T) {
 	before := runtime.NumGoroutine()
