@@ -70,11 +70,11 @@ func (k *kit) run(t *testing.T, tr trial) *outcome {
 		tr.change(req)
 	}
 	before := clone(req)
-	beforeJSON, _ := json.Marshal(req)
 
 	out := k.call(t, tr, req)
 
 	if !reflect.DeepEqual(req, before) {
+		beforeJSON, _ := json.Marshal(before)
 		afterJSON, _ := json.Marshal(req)
 		d := casefile.DiffJSON(afterJSON, beforeJSON)
 		if d == "" {
@@ -176,7 +176,7 @@ func (k *kit) client(t *testing.T, tr trial, host *host) (*llm.Client, []llm.Opt
 	return llm.New(base...), append(opts, tr.with...)
 }
 
-// checkSecrets looks for the key, and for settings that are secrets, in errors and URLs, and in the headers
+// checkSecrets looks for the key, and for settings that are secrets, in errors, warnings and URLs, and in the headers
 // of requests to another host than the first.
 func (k *kit) checkSecrets(t *testing.T, g *golden, out *outcome) {
 	t.Helper()
@@ -188,6 +188,13 @@ func (k *kit) checkSecrets(t *testing.T, g *golden, out *outcome) {
 				if strings.Contains(text, s) {
 					t.Errorf("%s is in the error printed with %s: %s", name, verb, strings.ReplaceAll(text, s, "█"))
 				}
+			}
+		}
+	}
+	for _, w := range out.warnings {
+		for name, s := range secrets {
+			if strings.Contains(w.Message+w.Param+w.Code, s) {
+				t.Errorf("%s is in a warning", name)
 			}
 		}
 	}
