@@ -19,6 +19,8 @@
 // warning. Answers whose order or parts the flat message cannot show (code execution, server-side tools) carry their
 // parts in Message.Native.
 //
+// A base URL that does not end with a version (v1, v1beta …) gets v1beta, as the vendor's SDKs do it.
+//
 // Members without a field go into Extra, which is laid over the body: safetySettings, cachedContent,
 // generationConfig.imageConfig, generationConfig.mediaResolution, toolConfig.retrievalConfig, labels (Vertex AI).
 package gemini
@@ -42,7 +44,7 @@ var provider = &llm.Provider{
 	Name:        "gemini",
 	Aliases:     []string{"google"},
 	Dialect:     Dialect,
-	BaseURL:     "https://generativelanguage.googleapis.com/v1beta",
+	BaseURL:     baseURL,
 	BaseURLEnv:  []string{"GOOGLE_GEMINI_BASE_URL", "GEMINI_API_BASE"},
 	KeyEnv:      []string{"GOOGLE_API_KEY", "GEMINI_API_KEY"},
 	Doc:         "https://ai.google.dev/api",
@@ -188,9 +190,11 @@ func writeConfig(call *llm.Call, e *jsonx.Encoder, f *family, req *llm.Completio
 		}
 		writeVoice(e, a.Voice)
 	}
-	if err := writeThinking(call, e, f, req.Thinking, req.ReasoningEffort); err != nil {
+	thinking, err := f.thinkingOf(call, req.Thinking, req.ReasoningEffort)
+	if err != nil {
 		return err
 	}
+	thinking.write(e)
 	if len(e.B) == empty {
 		e.B = e.B[:start]
 		return nil
@@ -231,24 +235,11 @@ func writeFormat(call *llm.Call, e *jsonx.Encoder, f *family, format *llm.Respon
 			e.Name("responseJsonSchema")
 		}
 		schema := withDescription(format.JSONSchema.Schema, format.JSONSchema.Description)
-		return writeSchema(call, e, f, schema, "response_format.json_schema.schema")
+		w := schemaWriter{call: call, e: e, family: f}
+		return w.write(schema, "response_format.json_schema.schema")
 	default:
 		return call.Unsupported("response_format", fmt.Sprintf("Gemini has no %q", format.Type))
 	}
-	return nil
-}
-
-func writeThinking(call *llm.Call, e *jsonx.Encoder, f *family, t *llm.Thinking, effort llm.ReasoningEffort) error {
-	c, err := f.thinkingOf(call, t, effort)
-	if err != nil || c.empty() {
-		return err
-	}
-	e.Name("thinkingConfig")
-	e.Object()
-	e.OptBool("includeThoughts", c.include)
-	e.PtrInt("thinkingBudget", c.budget)
-	e.OptStr("thinkingLevel", c.level)
-	e.EndObject()
 	return nil
 }
 

@@ -93,6 +93,9 @@ func (s *completionStream) end(err error) (*llm.CompletionChunk, error) {
 		}
 		return s.last()
 	}
+	if s.block != nil {
+		return nil, s.block
+	}
 	if e := s.stray.err(s); e != nil {
 		return nil, e
 	}

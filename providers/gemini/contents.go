@@ -397,7 +397,7 @@ func (w *contentsWriter) toolResult(i int, m *llm.Message) error {
 func (w *contentsWriter) responseParts(m *llm.Message, media []int) (rest []int) {
 	open := false
 	for _, j := range media {
-		source, err := sourceOf(w.call, &m.Content[j], "")
+		source, err := sourceOf(&m.Content[j], "")
 		if err != nil || source.data == "" || !inToolResults(source.mime) {
 			rest = append(rest, j)
 			continue
@@ -495,7 +495,7 @@ func (w *contentsWriter) part(p *llm.Part, param string) error {
 		e.EndObject()
 		return nil
 	}
-	s, err := sourceOf(w.call, p, param)
+	s, err := sourceOf(p, param)
 	if err != nil {
 		return err
 	}
@@ -548,7 +548,7 @@ func (w *contentsWriter) detail(detail, param string) {
 }
 
 // sourceOf finds the medium of a part and its type.
-func sourceOf(call *llm.Call, p *llm.Part, param string) (source, error) {
+func sourceOf(p *llm.Part, param string) (source, error) {
 	switch p.Type {
 	case "image_url":
 		if p.ImageURL != nil {
@@ -570,13 +570,13 @@ func sourceOf(call *llm.Call, p *llm.Part, param string) (source, error) {
 		}
 	case "file":
 		if f := p.File; f != nil {
-			return fileSource(call, f, param+".file")
+			return fileSource(f, param+".file")
 		}
 	}
 	return source{}, llm.InvalidRequest(param, "the part is empty")
 }
 
-func fileSource(call *llm.Call, f *llm.File, param string) (source, error) {
+func fileSource(f *llm.File, param string) (source, error) {
 	format := mediaType(f.Format, "application/")
 	switch {
 	case f.FileData != "" && strings.HasPrefix(f.FileData, "data:"):
@@ -596,7 +596,7 @@ func fileSource(call *llm.Call, f *llm.File, param string) (source, error) {
 		if strings.Contains(f.FileID, "://") {
 			return source{mime: format, uri: f.FileID}, nil
 		}
-		return source{mime: format, uri: call.URL("/files/" + strings.TrimPrefix(f.FileID, "files/"))}, nil
+		return source{mime: format, uri: filesURL + strings.TrimPrefix(f.FileID, "files/")}, nil
 	case f.FileURL != "":
 		if format == "" {
 			format = byExtension(f.Filename)

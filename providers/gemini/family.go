@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/internal/jsonx"
 )
 
 // control is how a model's thinking is set.
@@ -98,6 +99,18 @@ type thinkingConfig struct {
 }
 
 func (c *thinkingConfig) empty() bool { return !c.include && c.budget == nil && c.level == "" }
+
+func (c *thinkingConfig) write(e *jsonx.Encoder) {
+	if c.empty() {
+		return
+	}
+	e.Name("thinkingConfig")
+	e.Object()
+	e.OptBool("includeThoughts", c.include)
+	e.PtrInt("thinkingBudget", c.budget)
+	e.OptStr("thinkingLevel", c.level)
+	e.EndObject()
+}
 
 // thinkingOf translates what a request says about thinking.
 func (f *family) thinkingOf(call *llm.Call, t *llm.Thinking, effort llm.ReasoningEffort) (thinkingConfig, error) {

@@ -16,6 +16,12 @@ const Dialect = "gemini"
 // that Vertex AI documents as well.
 const bypass = "skip_thought_signature_validator"
 
+const (
+	baseURL = "https://generativelanguage.googleapis.com/v1beta"
+	// filesURL is what the Files API calls its files, whatever host a request goes to.
+	filesURL = baseURL + "/files/"
+)
+
 // Host is a host that speaks the dialect. The zero value is the Gemini API; Vertex AI differs in the paths and in
 // what it accepts around the common core.
 type Host struct {
@@ -67,7 +73,20 @@ func (h Host) request(call *llm.Call, method string, body []byte, extra llm.Extr
 
 // modelPath is "/models/NAME:method". A name that says where it belongs ("tunedModels/x") stays as it is.
 func modelPath(call *llm.Call, method string) string {
-	return "/" + resourceName(call.Model, url.PathEscape) + ":" + method
+	return version(call) + "/" + resourceName(call.Model, url.PathEscape) + ":" + method
+}
+
+// version is the API version where the base URL does not end with one. The variable GOOGLE_GEMINI_BASE_URL and the
+// gateways made for the vendor's SDKs leave it out, since the SDKs add it.
+func version(call *llm.Call) string {
+	base, _, _ := strings.Cut(call.BaseURL, "?")
+	_, last, _ := strings.Cut(base, "://")
+	if i := strings.LastIndexByte(last, '/'); i >= 0 {
+		if last = last[i+1:]; len(last) > 1 && last[0] == 'v' && last[1] >= '1' && last[1] <= '9' {
+			return ""
+		}
+	}
+	return "/v1beta"
 }
 
 // resourceName is a model's full name, "models/gemini-2.5-flash".

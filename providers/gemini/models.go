@@ -26,7 +26,11 @@ func listModels(ctx context.Context, call *llm.Call, req *llm.ModelsRequest, sen
 	r := &llm.ModelsResponse{}
 	seen := map[string]bool{}
 	for range maxPages {
-		token, err := listPage(ctx, call, query, send, r)
+		out, err := call.NewRequest(http.MethodGet, version(call)+"/models?"+query.Encode(), "", nil)
+		if err != nil {
+			return nil, err
+		}
+		token, err := listPage(ctx, out, send, r)
 		if err != nil {
 			return nil, err
 		}
@@ -39,11 +43,7 @@ func listModels(ctx context.Context, call *llm.Call, req *llm.ModelsRequest, sen
 	return nil, llm.Malformed("the list of models has no end", nil)
 }
 
-func listPage(ctx context.Context, call *llm.Call, query url.Values, send llm.Send, r *llm.ModelsResponse) (next string, err error) {
-	req, err := call.NewRequest(http.MethodGet, "/models?"+query.Encode(), "", nil)
-	if err != nil {
-		return "", err
-	}
+func listPage(ctx context.Context, req *http.Request, send llm.Send, r *llm.ModelsResponse) (next string, err error) {
 	resp, err := send(ctx, req)
 	if err != nil {
 		return "", err

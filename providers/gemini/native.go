@@ -79,25 +79,27 @@ func (n *turn) place(p *part) {
 	n.need = n.need || r < n.rank
 	n.rank = max(n.rank, r)
 
-	isText := p.call == nil && p.data == "" && p.uri == "" && !p.thought && !p.foreign
 	if !n.streamed {
 		start := -1
-		if isText {
+		if p.isText() && !p.thought {
 			start = n.length
 			n.length += len(p.text)
 		}
 		n.starts = append(n.starts, start)
 		return
 	}
-	n.record(p, isText)
+	n.record(p)
 }
 
+// isText says whether a part is text, said or thought, and nothing else.
+func (p *part) isText() bool { return p.call == nil && p.data == "" && p.uri == "" && !p.foreign }
+
 // record keeps a part of a stream.
-func (n *native) record(p *part, isText bool) {
+func (n *native) record(p *part) {
 	if n.full || p.call != nil && (p.call.willContinue || p.call.partial != nil || p.call.name == "") {
 		return // a call in fragments is recorded when it is complete
 	}
-	if !isText && !(p.thought && p.data == "" && p.uri == "" && !p.foreign) {
+	if !p.isText() {
 		n.raws += len(p.raw)
 		n.segments = append(n.segments, segment{raw: bytes.Clone(p.raw)})
 		n.bound()

@@ -150,14 +150,21 @@ func parseSchema(v any) (node, error) {
 	return n, d.End()
 }
 
-// writeSchema appends v in the family's form and warns of what is lost. param names the schema in warnings and errors.
-func writeSchema(call *llm.Call, e *jsonx.Encoder, f *family, v any, param string) error {
+// schemaWriter writes schemas in a family's form and warns of what is lost.
+type schemaWriter struct {
+	call   *llm.Call
+	e      *jsonx.Encoder
+	family *family
+}
+
+// write appends v. param names the schema in warnings and errors.
+func (w *schemaWriter) write(v any, param string) error {
 	root, err := parseSchema(v)
 	if err != nil || root.kind != jsonx.Object {
 		return llm.InvalidRequest(param, "the schema is not a JSON object")
 	}
-	c := converter{e: e, root: root}
-	if f.openAPI {
+	c := converter{e: w.e, root: root}
+	if w.family.openAPI {
 		c.openAPI(root, "")
 	} else {
 		c.jsonSchema(root, "")
@@ -166,7 +173,7 @@ func writeSchema(call *llm.Call, e *jsonx.Encoder, f *family, v any, param strin
 		return llm.InvalidRequest(param, c.err.Error())
 	}
 	for _, l := range c.lost {
-		call.Warn(llm.Warning{Code: "schema_constraint", Param: param + l.path,
+		w.call.Warn(llm.Warning{Code: "schema_constraint", Param: param + l.path,
 			Message: "Gemini does not hold its answer to " + strconv.Quote(l.keyword)})
 	}
 	return nil
@@ -442,10 +449,10 @@ func (c *converter) jsonSchema(n node, path string) {
 			}
 			v.write(e)
 		case "enum":
-			c.enum(v, path, null)
+			c.enum(v, path, &n)
 		case "const":
 			if !n.has("enum") {
-				c.enum(node{kind: jsonx.Array, vals: []node{v}}, path, null)
+				c.enum(node{kind: jsonx.Array, vals: []node{v}}, path, &n)
 			}
 		case "items":
 			if v.kind == jsonx.Array { // a tuple, as JSON Schema before 2020-12 has it
@@ -550,8 +557,9 @@ func (c *converter) exclusive(n *node, inclusive, path string) {
 	}
 }
 
-// enum writes the strings and numbers among the values; others cannot be said.
-func (c *converter) enum(v node, path string, null bool) {
+// enum writes the strings and numbers among a schema's values; others cannot be said.
+func (c *converter) enum(v node, path string, schema *node) {
+	_, null := types(schema)
 	var keep []node
 	for i := range v.vals {
 		switch v.vals[i].kind {
@@ -703,7 +711,7 @@ func (c *converter) openAPI(n node, path string) {
 			if key == "const" {
 				list = node{kind: jsonx.Array, vals: []node{v}}
 			}
-			c.stringEnum(list, path, null)
+			c.stringEnum(list, path, &n)
 		case "items":
 			if v.kind == jsonx.Array {
 				c.lose(path, key)
@@ -755,7 +763,8 @@ func guessType(n *node) []string {
 }
 
 // stringEnum writes an enum of strings, the only one that a Schema has.
-func (c *converter) stringEnum(v node, path string, null bool) {
+func (c *converter) stringEnum(v node, path string, schema *node) {
+	_, null := types(schema)
 	var keep []node
 	for i := range v.vals {
 		switch {

@@ -45,7 +45,8 @@ func (h Host) writeTools(call *llm.Call, e *jsonx.Encoder, f *family, t toolset)
 					call.Warn(llm.Warning{Code: "dropped_param", Param: toolParam(i) + ".cache_control", Message: "Gemini has no cache marks"})
 				}
 				strict = strict || fn.Strict != nil && *fn.Strict
-				if err := writeFunction(call, e, f, fn, toolParam(i)+".function"); err != nil {
+				w := functionWriter{call: call, e: e, family: f, extra: t.tools[i].Extra}
+				if err := w.write(fn, toolParam(i)+".function"); err != nil {
 					return err
 				}
 			}
@@ -81,22 +82,33 @@ type toolset struct {
 
 func toolParam(i int) string { return "tools[" + strconv.Itoa(i) + "]" }
 
-func writeFunction(call *llm.Call, e *jsonx.Encoder, f *family, fn *llm.FunctionTool, param string) error {
+// functionWriter writes a FunctionDeclaration.
+type functionWriter struct {
+	call   *llm.Call
+	e      *jsonx.Encoder
+	family *family
+	extra  llm.Extra // of the tool
+}
+
+func (w *functionWriter) write(fn *llm.FunctionTool, param string) error {
+	e := w.e
 	e.Object()
 	e.Name("name")
 	e.Str(fn.Name)
 	e.OptStr("description", fn.Description)
 	if fn.Parameters != nil && !takesNothing(fn.Parameters) {
-		if f.openAPI {
+		if w.family.openAPI {
 			e.Name("parameters")
 		} else {
 			e.Name("parametersJsonSchema")
 		}
-		if err := writeSchema(call, e, f, fn.Parameters, param+".parameters"); err != nil {
+		s := schemaWriter{call: w.call, e: e, family: w.family}
+		if err := s.write(fn.Parameters, param+".parameters"); err != nil {
 			return err
 		}
 	}
 	e.Members(fn.Extra)
+	e.Members(w.extra)
 	e.EndObject()
 	return nil
 }
