@@ -17,6 +17,7 @@ import (
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/llmtest"
+	"github.com/llm-go/llm/stream"
 	"github.com/stretchr/testify/require"
 )
 
@@ -185,52 +186,66 @@ func TestStructuredOutputIsSampled(t *testing.T) {
 	})
 }
 
+// The events of the Responses API, as they are on the wire.
 func TestResponses(t *testing.T) {
 	srv := llmtest.NewServer(t)
-	c := srv.Client()
 	srv.Reply(llmtest.Answer{Text: "It is warm.", Reasoning: "Let me see.", ToolCalls: []llm.ToolCall{{Function: llm.FunctionCall{Name: "f", Arguments: `{"a":1}`}}}})
-	req := &llm.ResponsesRequest{Model: "openai/gpt-x", Instructions: "Be brief.", Input: []llm.ResponsesItem{llm.InputText("Warm?")}, Include: []string{"reasoning.encrypted_content"}}
-	r, err := c.Responses(t.Context(), req)
-	require.NoError(t, err)
-	require.Equal(t, "It is warm.", r.OutputText())
-	require.Equal(t, "completed", r.Status)
-	require.Equal(t, []string{"reasoning", "message", "function_call"}, itemTypes(r.Output))
-	require.Equal(t, `{"a":1}`, r.Output[2].Arguments)
-	require.NotEmpty(t, r.Output[0].EncryptedContent)
-	require.Equal(t, "Let me see.", r.Output[0].Summary[0].Text)
+	const ask = `{"model":"gpt-x","instructions":"Be brief.","input":"Warm?","include":["reasoning.encrypted_content"]`
+	whole := post(t, srv.URL+"/v1/responses", ask+"}")
+	require.Equal(t, "completed", whole["status"])
 
-	s, err := c.ResponsesStream(t.Context(), req)
+	resp, err := http.Post(srv.URL+"/v1/responses", "application/json", strings.NewReader(ask+`,"stream":true}`))
 	require.NoError(t, err)
-	var text, arguments string
-	var last *llm.ResponsesChunk
-	for e, err := range s.All() {
-		require.NoError(t, err)
-		switch e.Type {
-		case "response.output_text.delta":
-			text += e.Delta
-		case "response.function_call_arguments.delta":
-			arguments += e.Delta
+	defer resp.Body.Close()
+	require.Equal(t, "text/event-stream; charset=utf-8", resp.Header.Get("Content-Type"))
+	var text, arguments, summary string
+	var done []any // items
+	var last map[string]any
+	events := stream.NewSSE(resp.Body, 0)
+	for n := 0; ; n++ {
+		ev, err := events.Next()
+		if err == io.EOF {
+			break
 		}
-		last = e
+		require.NoError(t, err)
+		last = nil
+		require.NoError(t, json.Unmarshal(ev.Data, &last))
+		require.Equal(t, last["type"], string(ev.Name))
+		require.EqualValues(t, n, last["sequence_number"])
+		switch last["type"] {
+		case "response.output_text.delta":
+			text += last["delta"].(string)
+		case "response.function_call_arguments.delta":
+			arguments += last["delta"].(string)
+		case "response.reasoning_summary_text.delta":
+			summary += last["delta"].(string)
+		case "response.output_item.done":
+			done = append(done, last["item"])
+		}
 	}
 	require.Equal(t, "It is warm.", text)
 	require.Equal(t, `{"a":1}`, arguments)
-	require.Equal(t, "response.completed", last.Type)
-	require.Equal(t, itemTypes(r.Output), itemTypes(last.Response.Output))
+	require.Equal(t, "Let me see.", summary)
+	require.Equal(t, "response.completed", last["type"])
+	streamed := last["response"].(map[string]any)
+	require.Equal(t, done, streamed["output"], "the items that were done are the answer's")
+	require.Equal(t, whole["usage"], streamed["usage"])
+	var types []any
+	for _, item := range done {
+		types = append(types, item.(map[string]any)["type"])
+	}
+	require.Equal(t, []any{"reasoning", "message", "function_call"}, types)
+	require.NotEmpty(t, done[0].(map[string]any)["encrypted_content"])
 
 	got := srv.Requests()[0]
 	require.Equal(t, llmtest.Responses, got.Dialect)
 	require.Equal(t, llm.Operation("responses"), got.Operation)
 	require.Equal(t, "Warm?", got.LastUserText())
 	require.Equal(t, "Be brief.", got.System())
-}
 
-func itemTypes(items []llm.ResponsesItem) []string {
-	var list []string
-	for _, i := range items {
-		list = append(list, i.Type)
-	}
-	return list
+	srv.Reset()
+	srv.Reply(llmtest.Answer{Text: "It", FinishReason: llm.FinishLength})
+	require.Equal(t, "incomplete", post(t, srv.URL+"/v1/responses", ask+"}")["status"])
 }
 
 func TestEmbeddings(t *testing.T) {
