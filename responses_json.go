@@ -954,15 +954,12 @@ func decodeResponsesError(d *jsonx.Decoder) *ResponsesError {
 // placed says which of its position's members an event of this type has, so that zeros are written.
 func placed(typ string) (item, content, summary bool) {
 	switch typ {
-	case "response.output_item.added", "response.output_item.done":
+	case eventItemAdded, eventItemDone:
 		return true, false, false
-	case "response.content_part.added", "response.content_part.done",
-		"response.output_text.delta", "response.output_text.done", "response.output_text.annotation.added",
-		"response.refusal.delta", "response.refusal.done",
-		"response.reasoning_text.delta", "response.reasoning_text.done":
+	case eventPartAdded, eventPartDone, eventTextDelta, eventTextDone, eventAnnotation, eventRefusalDelta, eventRefusalDone,
+		eventReasoningDelta, eventReasoningDone:
 		return true, true, false
-	case "response.reasoning_summary_part.added", "response.reasoning_summary_part.done",
-		"response.reasoning_summary_text.delta", "response.reasoning_summary_text.done":
+	case eventSummaryPartAdded, eventSummaryPartDone, eventSummaryDelta, eventSummaryDone:
 		return true, false, true
 	}
 	return false, false, false
@@ -1002,17 +999,15 @@ func (c *ResponsesChunk) encode(e *jsonx.Encoder) {
 	}
 	required := ""
 	switch c.Type {
-	case "response.output_text.delta", "response.refusal.delta", "response.reasoning_text.delta",
-		"response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
-		"response.custom_tool_call_input.delta":
+	case eventTextDelta, eventRefusalDelta, eventReasoningDelta, eventSummaryDelta, eventArgumentsDelta, eventInputDelta:
 		required = "delta"
-	case "response.output_text.done", "response.reasoning_text.done", "response.reasoning_summary_text.done":
+	case eventTextDone, eventReasoningDone, eventSummaryDone:
 		required = "text"
-	case "response.refusal.done":
+	case eventRefusalDone:
 		required = "refusal"
-	case "response.function_call_arguments.done":
+	case eventArgumentsDone:
 		required = "arguments"
-	case "response.custom_tool_call_input.done":
+	case eventInputDone:
 		required = "input"
 	}
 	member := func(name, s string) {
@@ -1033,7 +1028,7 @@ func (c *ResponsesChunk) encode(e *jsonx.Encoder) {
 		e.Name("annotation_index")
 		e.Int(c.AnnotationIndex)
 	}
-	if len(c.Logprobs) > 0 || c.Type == "response.output_text.delta" || c.Type == "response.output_text.done" {
+	if len(c.Logprobs) > 0 || c.Type == eventTextDelta || c.Type == eventTextDone {
 		e.Name("logprobs")
 		if len(c.Logprobs) > 0 {
 			e.Any(c.Logprobs)
@@ -1120,27 +1115,70 @@ func (c *ResponsesChunk) decode(d *jsonx.Decoder) {
 	}
 }
 
-// eventTypes are the frequent types of events, so that reading one allocates nothing.
-var eventTypes = func() map[string]string {
-	m := make(map[string]string)
-	for _, s := range []string{
-		"response.output_text.delta", "response.function_call_arguments.delta", "response.reasoning_summary_text.delta",
-		"response.reasoning_text.delta", "response.refusal.delta", "response.custom_tool_call_input.delta",
-		"response.output_item.added", "response.output_item.done", "response.content_part.added", "response.content_part.done",
-		"response.output_text.done", "response.function_call_arguments.done", "response.created", "response.in_progress",
-		"response.completed",
-	} {
-		m[s] = s
-	}
-	return m
-}()
-
+// eventType is the type of an event; the frequent ones cost no allocation.
 func eventType(b []byte, before string) string {
 	if string(b) == before {
 		return before
 	}
-	if s, ok := eventTypes[string(b)]; ok {
-		return s
+	switch string(b) {
+	case eventCreated:
+		return eventCreated
+	case eventInProgress:
+		return eventInProgress
+	case eventCompleted:
+		return eventCompleted
+	case eventItemAdded:
+		return eventItemAdded
+	case eventItemDone:
+		return eventItemDone
+	case eventPartAdded:
+		return eventPartAdded
+	case eventPartDone:
+		return eventPartDone
+	case eventTextDelta:
+		return eventTextDelta
+	case eventTextDone:
+		return eventTextDone
+	case eventArgumentsDelta:
+		return eventArgumentsDelta
+	case eventArgumentsDone:
+		return eventArgumentsDone
+	case eventSummaryDelta:
+		return eventSummaryDelta
+	case eventReasoningDelta:
+		return eventReasoningDelta
 	}
 	return string(b)
 }
+
+// The types of events that this package looks at.
+const (
+	eventCreated    = "response.created"
+	eventQueued     = "response.queued"
+	eventInProgress = "response.in_progress"
+	eventCompleted  = "response.completed"
+	eventIncomplete = "response.incomplete"
+	eventFailed     = "response.failed"
+
+	eventItemAdded = "response.output_item.added"
+	eventItemDone  = "response.output_item.done"
+	eventPartAdded = "response.content_part.added"
+	eventPartDone  = "response.content_part.done"
+
+	eventTextDelta      = "response.output_text.delta"
+	eventTextDone       = "response.output_text.done"
+	eventAnnotation     = "response.output_text.annotation.added"
+	eventRefusalDelta   = "response.refusal.delta"
+	eventRefusalDone    = "response.refusal.done"
+	eventArgumentsDelta = "response.function_call_arguments.delta"
+	eventArgumentsDone  = "response.function_call_arguments.done"
+	eventInputDelta     = "response.custom_tool_call_input.delta"
+	eventInputDone      = "response.custom_tool_call_input.done"
+
+	eventSummaryPartAdded = "response.reasoning_summary_part.added"
+	eventSummaryPartDone  = "response.reasoning_summary_part.done"
+	eventSummaryDelta     = "response.reasoning_summary_text.delta"
+	eventSummaryDone      = "response.reasoning_summary_text.done"
+	eventReasoningDelta   = "response.reasoning_text.delta"
+	eventReasoningDone    = "response.reasoning_text.done"
+)
