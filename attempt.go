@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ type attempt struct {
 	start   time.Time
 	wait    time.Duration
 	reused  bool
-	wrote   bool
+	wrote   atomic.Bool // set from the transport's goroutine
 	counted bool
 	trace   httptrace.ClientTrace
 }
@@ -41,7 +42,7 @@ func (c *Call) attempt(ctx context.Context, wait time.Duration) *attempt {
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	a.clock.start(a.cancel, c.deadline)
 	a.trace.GotConn = a.gotConn
-	a.trace.WroteRequest = func(httptrace.WroteRequestInfo) { a.wrote = true }
+	a.trace.WroteRequest = func(httptrace.WroteRequestInfo) { a.wrote.Store(true) }
 	a.ctx = httptrace.WithClientTrace(a.ctx, &a.trace)
 	return a
 }
@@ -358,7 +359,7 @@ func (a *attempt) kindOf(err error) *Error {
 		}
 		return e
 	}
-	e := &Error{Kind: ErrConnection, Scope: ScopeRoute, Temporary: true, Err: err, PossiblyExecuted: a.wrote}
+	e := &Error{Kind: ErrConnection, Scope: ScopeRoute, Temporary: true, Err: err, PossiblyExecuted: a.wrote.Load()}
 	var dns *net.DNSError
 	var opErr *net.OpError
 	switch {
@@ -389,7 +390,7 @@ func (a *attempt) kindOf(err error) *Error {
 }
 
 func (a *attempt) clockError(kind ErrorKind) *Error {
-	e := &Error{Kind: kind, Scope: ScopeRoute, Temporary: true, PossiblyExecuted: a.wrote}
+	e := &Error{Kind: kind, Scope: ScopeRoute, Temporary: true, PossiblyExecuted: a.wrote.Load()}
 	t := a.call.settings.timeout
 	switch kind {
 	case ErrConnectTimeout:

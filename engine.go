@@ -424,7 +424,7 @@ func (e *endpoint[Req, Resp, Chunk]) open(ctx context.Context, call *Call, op *O
 
 // newStream makes the stream of an attempt whose headers have arrived.
 func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, a *attempt) *Stream[Chunk] {
-	s := &Stream[Chunk]{meta: call.newMeta(a), watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
+	s := &Stream[Chunk]{watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
 	between := limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.feed = func() { a.clock.feed(between) }
 	s.settle = func(err error) error {
@@ -477,6 +477,7 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 	}
 	s.firstContent = time.Since(a.call.start)
 	a.succeeded()
+	s.meta = a.call.newMeta(a)
 	a.clock.enter(phaseBetween, limit(a.call.settings.timeout.between, DefaultStallTimeout))
 	return nil
 }
@@ -493,6 +494,7 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 		s.next = next
 		if err = s.prime(); err == nil {
 			s.firstContent = time.Since(call.start)
+			s.meta = call.newMeta(nil)
 			a.clock.enter(phaseBetween, limit(call.settings.timeout.between, DefaultStallTimeout))
 			return s, nil
 		}
@@ -517,12 +519,14 @@ func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error
 		}
 		a.clock.enter(phaseRest, 0)
 		a.succeeded()
-		resp = a.resp
-		resp.Body = &attemptBody{ReadCloser: resp.Body, a: a}
+		out := *a.resp // a.resp keeps the body itself, which a.close closes
+		out.Body = &attemptBody{ReadCloser: out.Body, a: a}
+		resp = &out
 		return nil
 	}); err != nil {
 		return nil, err
 	}
+	c.account.attemptsLeft++ // an Op may take many exchanges, as a poll does; the budget is for tries that failed
 	return resp, nil
 }
 
@@ -680,7 +684,9 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 // clean removes the key, and what the provider echoes of the prompt, from what an error prints.
 func (c *Call) clean(e *Error) {
 	if key := c.key.Reveal(); len(key) >= 4 {
-		e.Message = strings.ReplaceAll(e.Message, key, redacted)
+		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
+			*text = strings.ReplaceAll(*text, key, redacted)
+		}
 		e.Body = bytes.ReplaceAll(e.Body, []byte(key), []byte(redacted))
 	}
 	if e.Status != 0 || len(e.Body) > 0 {

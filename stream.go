@@ -84,7 +84,7 @@ func (s *Stream[T]) All() iter.Seq2[*T, error] {
 // returns the same again.
 func (s *Stream[T]) Next() (*T, error) {
 	if !s.state.CompareAndSwap(streamIdle, streamReading) {
-		if s.closed.Load() {
+		if s.ended == nil {
 			return nil, errClosed
 		}
 		return nil, s.ended
