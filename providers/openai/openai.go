@@ -53,7 +53,7 @@ var provider = New(Host{
 		"OpenAI-Organization": "OPENAI_ORG_ID OPENAI_ORGANIZATION",
 		"OpenAI-Project":      "OPENAI_PROJECT_ID",
 	},
-	Ops:    "completion text_completion",
+	Ops:    "completion responses text_completion",
 	Quirks: Quirks{},
 })
 
@@ -76,6 +76,8 @@ func New(h Host) *llm.Provider {
 		switch op {
 		case "completion":
 			p.Completion = newCompletion(&q)
+		case "responses":
+			p.Responses = newResponses(&q)
 		case "text_completion":
 			p.TextCompletion = newTextCompletion(&q)
 		default:
