@@ -48,7 +48,7 @@ func (c *chat) needsChange(m *llm.Message) bool {
 		c.NoName && m.Name != "" ||
 		c.FlattenContent && len(m.Content) > 1 ||
 		m.ToolCallID != "" && c.toolID(m.ToolCallID) != m.ToolCallID ||
-		c.EchoReasoning != "" && len(m.ToolCalls) > 0 {
+		c.EchoRequired && len(m.ToolCalls) > 0 {
 		return true
 	}
 	if m.Extra != nil {
@@ -184,8 +184,7 @@ func (w *rewriter) reasoning(m *llm.Message) {
 	switch w.EchoReasoning {
 	case "":
 	case "reasoning_content":
-		if m.ReasoningContent = text; text == "" && len(m.ToolCalls) > 0 {
-			// A turn with tool calls is refused without it; one from elsewhere may have none.
+		if m.ReasoningContent = text; text == "" && len(m.ToolCalls) > 0 && w.EchoRequired {
 			m.ReasoningContent = " "
 		}
 	default:
@@ -248,7 +247,7 @@ func (w *rewriter) content(m *llm.Message) error {
 func (w *rewriter) file(f llm.File, at string) (*llm.File, error) {
 	if f.FileURL != "" && f.FileID == "" && f.FileData == "" {
 		if !w.fileURL {
-			return nil, llm.InvalidRequest(w.at+at, "files by URL are not supported; give the data (llm.Document) or upload it and give its id (llm.FileID)")
+			return nil, llm.InvalidRequest(w.at+at, "files by URL are not supported; give the data (llm.FilePart) or upload it and give its id (llm.FileIDPart)")
 		}
 		f.FileData = f.FileURL
 	} else if f.FileData != "" && !strings.HasPrefix(f.FileData, "data:") && !(w.fileURL && strings.HasPrefix(f.FileData, "https:")) {

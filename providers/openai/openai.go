@@ -53,11 +53,19 @@ var provider = New(Host{
 		"OpenAI-Organization": "OPENAI_ORG_ID OPENAI_ORGANIZATION",
 		"OpenAI-Project":      "OPENAI_PROJECT_ID",
 	},
-	Ops:    "completion responses text_completion",
-	Quirks: Quirks{},
+	Ops: "completion responses text_completion",
+	Quirks: Quirks{
+		Accept:          "developer allowed_tools",
+		Refuse:          "video_url",
+		ToolID:          "40",
+		EmbeddingBase64: true,
+	},
 })
 
-func init() { llm.Register(provider) }
+func init() {
+	provider.ResponsesOnly = responsesOnly
+	llm.Register(provider)
+}
 
 // Provider is OpenAI itself.
 func Provider() *llm.Provider { return provider }
@@ -80,6 +88,8 @@ func New(h Host) *llm.Provider {
 			p.Responses = newResponses(&q)
 		case "text_completion":
 			p.TextCompletion = newTextCompletion(&q)
+		case "embedding", "image", "image_edit", "image_variation", "speech", "transcription", "translation", "moderation", "models":
+			// TEMPORARY until the other builders' files are merged
 		default:
 			panic("openai: host " + h.Name + " has an unknown operation: " + op)
 		}
