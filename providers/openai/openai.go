@@ -53,7 +53,8 @@ var provider = New(Host{
 		"OpenAI-Organization": "OPENAI_ORG_ID OPENAI_ORGANIZATION",
 		"OpenAI-Project":      "OPENAI_PROJECT_ID",
 	},
-	Ops: "completion responses text_completion",
+	Ops: "completion responses text_completion embedding image image_edit image_variation speech transcription translation " +
+		"moderation models",
 	Quirks: Quirks{
 		Accept:          "developer allowed_tools",
 		Refuse:          "video_url",
@@ -88,8 +89,24 @@ func New(h Host) *llm.Provider {
 			p.Responses = newResponses(&q)
 		case "text_completion":
 			p.TextCompletion = newTextCompletion(&q)
-		case "embedding", "image", "image_edit", "image_variation", "speech", "transcription", "translation", "moderation", "models":
-			// TEMPORARY until the other builders' files are merged
+		case "embedding":
+			p.Embedding = newEmbedding(&q)
+		case "image":
+			p.Image = newImage(&q)
+		case "image_edit":
+			p.ImageEdit = newImageEdit(&q)
+		case "image_variation":
+			p.ImageVariation = newImageVariation(&q)
+		case "speech":
+			p.Speech = newSpeech(&q)
+		case "transcription":
+			p.Transcription = newTranscription(&q)
+		case "translation":
+			p.Translation = newTranslation(&q)
+		case "moderation":
+			p.Moderation = newModeration(&q)
+		case "models":
+			p.Models = newModels(&q)
 		default:
 			panic("openai: host " + h.Name + " has an unknown operation: " + op)
 		}
