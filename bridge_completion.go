@@ -659,13 +659,15 @@ type itemReader struct {
 	number  int // the call's, or the block's
 	seen    int // bytes of arguments, input or thinking that were given
 	part    int // the part of the thinking that was last added to
+	// identified and named: the call's id and name were given.
+	identified, named bool
 	parts   []partReader
 	item    *ResponsesItem
 }
 
 // partReader is what is known of one part of a message.
 type partReader struct {
-	index, seen, base, annotations int
+	index, seen, base, annotations, tokens int
 }
 
 func (r *eventReader) item(index int) *itemReader {
@@ -713,6 +715,7 @@ func (r *eventReader) read(ev *ResponsesChunk, b *chunkBlock) bool {
 		r.text(r.start(ev, "message", d), ev.ContentIndex, ev.Delta, d)
 		if len(ev.Logprobs) > 0 {
 			c.Logprobs = &Logprobs{Content: ev.Logprobs}
+			r.partOf(r.last, ev.ContentIndex).tokens += len(ev.Logprobs)
 		}
 		return ev.Delta != "" || c.Logprobs != nil
 	case eventTextDone:
@@ -814,11 +817,7 @@ func (r *eventReader) begin(it *itemReader, item *ResponsesItem, d *Delta) {
 		it.number = r.calls
 		r.calls++
 		call := ToolCall{Index: it.number, ID: item.CallID, Type: "function"}
-		if call.ID == "" { // a made-up id must be the same each time
-			if call.ID = item.ID; call.ID == "" {
-				call.ID = "call_" + strconv.Itoa(it.number)
-			}
-		}
+		it.identified, it.named = item.CallID != "", item.Name != ""
 		if item.Type == "function_call" {
 			call.Function = FunctionCall{Name: item.Name, Arguments: item.Arguments}
 			it.seen = len(item.Arguments)
@@ -832,6 +831,28 @@ func (r *eventReader) begin(it *itemReader, item *ResponsesItem, d *Delta) {
 		r.blocks++
 		d.ThinkingBlocks = append(d.ThinkingBlocks, ThinkingBlock{Index: it.number, Type: "reasoning", ID: item.ID, Origin: responsesOrigin})
 	}
+}
+
+// identify gives the call's id and name, where they come only with the complete item.
+func (r *eventReader) identify(it *itemReader, item *ResponsesItem, d *Delta) {
+	c := ToolCall{Index: it.number}
+	if !it.identified {
+		if c.ID = item.CallID; c.ID == "" { // a made-up id must be the same each time
+			if c.ID = item.ID; c.ID == "" {
+				c.ID = "call_" + strconv.Itoa(it.number)
+			}
+		}
+	}
+	name := item.Name
+	if it.named {
+		name = ""
+	}
+	if it.typ == "custom_tool_call" {
+		c.Custom = &CustomCall{Name: name}
+	} else {
+		c.Function.Name = name
+	}
+	d.ToolCalls = append(d.ToolCalls, c)
 }
 
 func (r *eventReader) text(it *itemReader, part int, s string, d *Delta) {
@@ -910,13 +931,12 @@ func (r *eventReader) finish(it *itemReader, item *ResponsesItem, c *ChunkChoice
 	switch item.Type {
 	case "message":
 		r.finishMessage(it, item, c)
-	case "function_call":
-		if it.seen < len(item.Arguments) {
-			r.arguments(it, item.Arguments[it.seen:], d)
+	case "function_call", "custom_tool_call":
+		if !it.identified || !it.named {
+			r.identify(it, item, d)
 		}
-	case "custom_tool_call":
-		if it.seen < len(item.Input) {
-			r.arguments(it, item.Input[it.seen:], d)
+		if whole := item.Arguments + item.Input; it.seen < len(whole) {
+			r.arguments(it, whole[it.seen:], d)
 		}
 	case "reasoning":
 		if whole := item.thinking(); it.seen < len(whole) {
@@ -946,15 +966,15 @@ func (r *eventReader) finishMessage(it *itemReader, item *ResponsesItem, c *Chun
 		p := r.partOf(it, i)
 		switch part.Type {
 		case "output_text":
-			if p.seen == 0 && len(part.Logprobs) > 0 {
+			if p.tokens < len(part.Logprobs) {
 				if c.Logprobs == nil {
 					c.Logprobs = &Logprobs{}
 				}
-				c.Logprobs.Content = append(c.Logprobs.Content, part.Logprobs...)
+				c.Logprobs.Content = append(c.Logprobs.Content, part.Logprobs[p.tokens:]...)
+				p.tokens = len(part.Logprobs)
 			}
 			if p.seen < len(part.Text) {
 				r.text(it, i, part.Text[p.seen:], d)
-				p = r.partOf(it, i)
 			}
 		case "refusal":
 			if p.seen < len(part.Refusal) {

@@ -128,6 +128,9 @@ func (r *ResponsesRequest) decode(d *jsonx.Decoder) {
 				r.Input = []ResponsesItem{InputText(d.Str())}
 				continue
 			}
+			if d.Kind() == jsonx.Array {
+				r.Input = []ResponsesItem{}
+			}
 			for d.Array(); d.More(); {
 				r.Input = append(r.Input, ResponsesItem{})
 				r.Input[len(r.Input)-1].decode(d)
