@@ -89,7 +89,7 @@ func TestAny(t *testing.T) {
 	loop := map[string]any{}
 	loop["loop"] = []any{loop}
 	for _, v := range []any{
-		nil, "a<b>&c\u2028", true, 1, int64(2), 1.5, 1e21, 1e-7, -0.0, json.Number("12"), json.RawMessage(`{"a":1}`), json.RawMessage(nil), uint8(3),
+		nil, "a<b>&c\u2028", true, 1, int64(2), 1.5, 1e21, 1e-7, math.Copysign(0, -1), json.Number("12"), json.RawMessage(`{"a":1}`), json.RawMessage(nil), uint8(3),
 		map[string]any{"b": 1, "a": []any{nil, map[string]any{}}}, map[string]any(nil), []any(nil), []any{}, []string(nil), []string{"x"}, []byte("hi"),
 		map[string]string{"k": "<v>"}, struct {
 			A int `json:"a,omitempty"`
