@@ -519,12 +519,14 @@ func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error
 		}
 		a.clock.enter(phaseRest, 0)
 		a.succeeded()
-		resp = a.resp
-		resp.Body = &attemptBody{ReadCloser: resp.Body, a: a}
+		out := *a.resp // a.resp keeps the body itself, which a.close closes
+		out.Body = &attemptBody{ReadCloser: out.Body, a: a}
+		resp = &out
 		return nil
 	}); err != nil {
 		return nil, err
 	}
+	c.account.attemptsLeft++ // an Op may take many exchanges, as a poll does; the budget is for tries that failed
 	return resp, nil
 }
 
@@ -682,7 +684,9 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 // clean removes the key, and what the provider echoes of the prompt, from what an error prints.
 func (c *Call) clean(e *Error) {
 	if key := c.key.Reveal(); len(key) >= 4 {
-		e.Message = strings.ReplaceAll(e.Message, key, redacted)
+		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
+			*text = strings.ReplaceAll(*text, key, redacted)
+		}
 		e.Body = bytes.ReplaceAll(e.Body, []byte(key), []byte(redacted))
 	}
 	if e.Status != 0 || len(e.Body) > 0 {

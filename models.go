@@ -9,8 +9,9 @@ type ModelsRequest struct {
 
 // ModelsResponse lists all of them; providers that answer in pages are asked until the last.
 type ModelsResponse struct {
-	Data []Model
-	Meta Meta `json:"-"`
+	Data  []Model
+	Extra Extra
+	Meta  Meta `json:"-"`
 }
 
 // Model is one entry of a provider's list.

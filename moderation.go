@@ -3,7 +3,8 @@ package llm
 // ModerationRequest asks whether content is harmful. OpenAI's API reference, "Create moderation".
 type ModerationRequest struct {
 	Model string
-	// Input is texts, each judged by itself; Parts, instead, is one multi-modal input.
+	// Input is texts, each judged by itself; Parts, instead, is one multi-modal input: parts of type "text" and
+	// "image_url".
 	Input []string
 	Parts Content
 	Extra Extra
@@ -18,10 +19,13 @@ type ModerationResponse struct {
 	Meta    Meta `json:"-"`
 }
 
-// ModerationResult: Categories says what was found, CategoryScores how likely it is (0 to 1).
+// ModerationResult: Categories says what was found, CategoryScores how likely it is (0 to 1), and
+// CategoryAppliedInputTypes what was looked at ("text", "image"). The keys are the provider's names of categories:
+// "harassment", "violence/graphic" …
 type ModerationResult struct {
-	Flagged                   bool                `json:"flagged"`
-	Categories                map[string]bool     `json:"categories"`
-	CategoryScores            map[string]float64  `json:"category_scores"`
-	CategoryAppliedInputTypes map[string][]string `json:"category_applied_input_types,omitempty"`
+	Flagged                   bool
+	Categories                map[string]bool
+	CategoryScores            map[string]float64
+	CategoryAppliedInputTypes map[string][]string
+	Extra                     Extra
 }

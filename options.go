@@ -39,6 +39,8 @@ type settings struct {
 	defaultPrefix string
 	handler       Handler // the chain of the first composed middleware
 	composed      int
+	client        *Client // for the generic functions
+	repairs       int
 }
 
 // clockLimits are the five clocks; 0 is the default, negative is off.

@@ -4,8 +4,11 @@ package llm
 type TranscriptionRequest struct {
 	Model string
 	File  FileInput
-	// Language is an ISO 639-1 code.
-	Language string
+	// Language is an ISO 639-1 code. Languages, instead, are those that may occur (gpt-transcribe).
+	Language  string
+	Languages []string
+	// Keywords are words and phrases to be recognised (gpt-transcribe).
+	Keywords []string
 	// Prompt guides the style, or continues an earlier segment.
 	Prompt string
 	// ResponseFormat is "json" (default), "text", "srt", "vtt", "verbose_json" or "diarized_json".
@@ -14,9 +17,15 @@ type TranscriptionRequest struct {
 	// TimestampGranularities are "word" and "segment"; they need "verbose_json".
 	TimestampGranularities []string
 	// Include asks for more: "logprobs".
-	Include          []string
-	ChunkingStrategy any // "auto" or an object
-	Extra            Extra
+	Include []string
+	// ChunkingStrategy is how the sound is cut: "auto", or an object like {"type":"server_vad","threshold":0.5}.
+	// gpt-4o-transcribe-diarize needs it for more than 30 seconds.
+	ChunkingStrategy any
+	// KnownSpeakerNames are up to 4 names for "diarized_json", KnownSpeakerReferences a sample of each one's
+	// voice, 2 to 10 seconds, as a data: URL.
+	KnownSpeakerNames      []string
+	KnownSpeakerReferences []string
+	Extra                  Extra
 }
 
 // TranslationRequest asks for the English text of a recording. OpenAI's API reference, "Create translation".
@@ -33,12 +42,14 @@ type TranslationRequest struct {
 type TranscriptionResponse struct {
 	Text     string
 	Task     string
-	Language string
-	Duration float64 // seconds
-	Words    []TranscriptionWord
-	Segments []TranscriptionSegment
-	Logprobs []TokenLogprob
-	Usage    *Usage
+	Language string // a name or a code, as the provider has it
+	// Languages are the codes of those that were found (gpt-transcribe).
+	Languages []string
+	Duration  float64 // seconds
+	Words     []TranscriptionWord
+	Segments  []TranscriptionSegment
+	Logprobs  []TokenLogprob
+	Usage     *Usage
 	// UsageSeconds is the billed length where the provider bills by time.
 	UsageSeconds float64
 	Extra        Extra
@@ -47,9 +58,10 @@ type TranscriptionResponse struct {
 
 // TranscriptionWord is a word and when it is spoken, in seconds.
 type TranscriptionWord struct {
-	Word  string  `json:"word"`
-	Start float64 `json:"start"`
-	End   float64 `json:"end"`
+	Word  string
+	Start float64
+	End   float64
+	Extra Extra
 }
 
 // TranscriptionSegment is a passage; times in seconds.
@@ -70,11 +82,16 @@ type TranscriptionSegment struct {
 // TranscriptionChunk is a piece of a streamed transcription. Type is "transcript.text.delta",
 // "transcript.text.segment" or "transcript.text.done", which has the whole Text and the usage.
 type TranscriptionChunk struct {
-	Type     string
-	Delta    string
-	Text     string
-	Segment  *TranscriptionSegment
-	Logprobs []TokenLogprob
-	Usage    *Usage
-	Extra    Extra
+	Type  string
+	Delta string
+	// SegmentID is the diarized segment that Delta belongs to.
+	SegmentID string
+	Text      string
+	Segment   *TranscriptionSegment
+	Logprobs  []TokenLogprob
+	Languages []string
+	Usage     *Usage
+	// UsageSeconds is the billed length where the provider bills by time.
+	UsageSeconds float64
+	Extra        Extra
 }

@@ -1,7 +1,4 @@
-//go:build ignore
 
-// To be built as soon as the library has its engine and providers: delete the line above, here and in
-// hello/llm/main.go, and run "go get github.com/llm-go/llm && go mod tidy".
 
 package main
 
@@ -9,8 +6,6 @@ import (
 	"context"
 
 	"github.com/llm-go/llm"
-	_ "github.com/llm-go/llm/providers/anthropic"
-	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
 )
 
