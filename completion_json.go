@@ -7,6 +7,7 @@ package llm
 import (
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"github.com/llm-go/llm/internal/jsonx"
 )
@@ -19,10 +20,17 @@ func marshal(encode func(*jsonx.Encoder)) ([]byte, error) {
 }
 
 func unmarshal(data []byte, decode func(*jsonx.Decoder)) error {
-	d := jsonx.NewDecoder(data)
+	d := decoders.Get().(*jsonx.Decoder)
+	d.Reset(data)
 	decode(d)
-	return d.End()
+	err := d.End()
+	d.Reset(nil)
+	decoders.Put(d)
+	return err
 }
+
+// decoders saves one allocation for each chunk of a stream.
+var decoders = sync.Pool{New: func() any { return new(jsonx.Decoder) }}
 
 // AppendJSON appends the request's JSON object to b, without Extra: that is laid over the whole body by
 // [Call.NewJSONRequest].
@@ -339,24 +347,15 @@ func (u *Usage) UnmarshalJSON(b []byte) error             { return unmarshal(b, 
 func (r CompletionResponse) MarshalJSON() ([]byte, error) { return marshal(r.encode) }
 
 // UnmarshalJSON reads OpenAI's form, leniently.
-func (r *CompletionResponse) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
-	r.decode(&d)
-	return d.End()
-}
+func (r *CompletionResponse) UnmarshalJSON(b []byte) error { return unmarshal(b, r.decode) }
+
 func (c CompletionChunk) MarshalJSON() ([]byte, error) { return marshal(c.encode) }
 
 // UnmarshalJSON reads OpenAI's form, leniently. As with encoding/json, members that are absent leave their
 // fields as they were, and Choices reuses its backing array: a reader of a stream saves allocations by
 // presetting ID, Model and the like from the chunk before, and Choices to an empty slice with capacity.
 // A tool call without an index gets the index -1.
-func (c *CompletionChunk) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
-	c.decode(&d)
-	return d.End()
-}
+func (c *CompletionChunk) UnmarshalJSON(b []byte) error { return unmarshal(b, c.decode) }
 
 func (c *Content) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, func(d *jsonx.Decoder) { *c, _ = decodeContent(d) })
