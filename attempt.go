@@ -89,16 +89,22 @@ func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 		}
 		out.Header[name] = values
 	}
-	out.GetBody = nil
+	out.GetBody = nil // with it net/http would send again behind the engine's back
 	setBody(out, body)
-	if !a.call.trusts(out.URL) {
-		return out, nil
+	if a.call.trusts(out.URL) {
+		auth := a.call.Provider.Auth
+		if auth == nil {
+			auth = BearerAuth
+		}
+		if err := auth(a.ctx, out, a.call); err != nil {
+			return nil, err
+		}
 	}
-	auth := a.call.Provider.Auth
-	if auth == nil {
-		auth = BearerAuth
+	if len(body) > 0 {
+		// net/http knows this type as one that never blocks, and sends headers and body in one write.
+		out.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	return out, auth(a.ctx, out, a.call)
+	return out, nil
 }
 
 var userAgent = []string{"llm-go"}

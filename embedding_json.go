@@ -187,23 +187,22 @@ func or(s, byDefault string) string {
 // UnmarshalJSON reads OpenAI's form. A vector is a list of numbers or, in base64, little-endian float32. All
 // vectors of the answer lie in one block of memory.
 func (r *EmbeddingResponse) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
-	for d.Object(); d.More(); {
-		switch string(d.Key()) {
-		case "object":
-			r.Object = d.Intern("list")
-		case "data":
-			r.Data = decodeVectors(&d, b)
-		case "model":
-			r.Model = d.Str()
-		case "usage":
-			r.Usage = decodeUsage(&d)
-		default:
-			keepUnlessNull(&r.Extra, &d)
+	return unmarshal(b, func(d *jsonx.Decoder) {
+		for d.Object(); d.More(); {
+			switch string(d.Key()) {
+			case "object":
+				r.Object = d.Intern("list")
+			case "data":
+				r.Data = decodeVectors(d, b)
+			case "model":
+				r.Model = d.Str()
+			case "usage":
+				r.Usage = decodeUsage(d)
+			default:
+				keepUnlessNull(&r.Extra, d)
+			}
 		}
-	}
-	return d.End()
+	})
 }
 
 // decodeVectors reads the list of vectors in text, where d stands. From the first one's size it sees how many
@@ -225,7 +224,7 @@ func decodeVectors(d *jsonx.Decoder, text []byte) []EmbeddingData {
 				if d.Kind() != jsonx.String {
 					keepUnlessNull(&v.Extra, d)
 				} else if s := d.StrBytes(); string(s) != "embedding" {
-					v.Extra = with(v.Extra, "object", string(s))
+					v.Extra = v.Extra.set("object", string(s))
 				}
 			case "embedding":
 				block = block[:start] // in case the member comes twice
@@ -292,12 +291,18 @@ func numbers(text []byte) bool {
 	return true
 }
 
-// with sets a member of Extra that was decoded already.
-func with(e Extra, key string, v any) Extra {
+// set sets a member to a value that was decoded, in the form in which Extra holds what it decodes.
+func (e Extra) set(key string, v any) Extra {
+	raw, isRaw := v.(json.RawMessage)
+	if !isRaw {
+		var err error
+		if raw, err = json.Marshal(v); err != nil {
+			return e // not of what comes from JSON
+		}
+	}
 	if e == nil {
 		e = make(Extra, 2)
 	}
-	raw, _ := json.Marshal(v) // strings and their like do not fail
-	e[key] = json.RawMessage(raw)
+	e[key] = raw
 	return e
 }

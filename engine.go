@@ -91,7 +91,7 @@ var (
 		meta:  func(r *SpeechResponse) *Meta { return &r.Meta },
 		usage: func(r *SpeechResponse) *Usage { return r.Usage },
 		replay: func(r *SpeechResponse) Next[SpeechChunk] {
-			return one(&SpeechChunk{Audio: r.Audio, Usage: r.Usage})
+			return one(&SpeechChunk{Type: "speech.audio.delta", Audio: r.Audio, Usage: r.Usage})
 		},
 	}
 	transcription = &endpoint[TranscriptionRequest, TranscriptionResponse, TranscriptionChunk]{
@@ -99,12 +99,10 @@ var (
 		op: func(p *Provider, _ *Call) *Op[TranscriptionRequest, TranscriptionResponse, TranscriptionChunk] {
 			return p.Transcription
 		},
-		model: func(r *TranscriptionRequest) string { return r.Model },
-		meta:  func(r *TranscriptionResponse) *Meta { return &r.Meta },
-		usage: func(r *TranscriptionResponse) *Usage { return r.Usage },
-		replay: func(r *TranscriptionResponse) Next[TranscriptionChunk] {
-			return one(&TranscriptionChunk{Type: "transcript.text.done", Text: r.Text, Usage: r.Usage})
-		},
+		model:  func(r *TranscriptionRequest) string { return r.Model },
+		meta:   func(r *TranscriptionResponse) *Meta { return &r.Meta },
+		usage:  func(r *TranscriptionResponse) *Usage { return r.Usage },
+		replay: (*TranscriptionResponse).replay,
 	}
 	translation = &endpoint[TranslationRequest, TranscriptionResponse, None]{
 		name:  "translation",

@@ -96,7 +96,7 @@ func (m *Model) decode(d *jsonx.Decoder) {
 			m.ID = d.Str()
 		case key == "object" && kind == jsonx.String:
 			if s := d.Intern("model"); s != "model" {
-				m.Extra = with(m.Extra, "object", s)
+				m.Extra = m.Extra.set("object", s)
 			}
 		case key == "created" && kind == jsonx.Number:
 			m.Created = int64(d.Float())

@@ -106,10 +106,7 @@ func (r TextCompletionResponse) MarshalJSON() ([]byte, error) { return marshal(r
 
 // UnmarshalJSON reads OpenAI's form, leniently.
 func (r *TextCompletionResponse) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
-	r.fields().decode(&d)
-	return d.End()
+	return unmarshal(b, r.fields().decode)
 }
 
 // MarshalJSON writes OpenAI's form.
@@ -118,10 +115,7 @@ func (c TextCompletionChunk) MarshalJSON() ([]byte, error) { return marshal(c.fi
 // UnmarshalJSON reads OpenAI's form, leniently. Members that are absent leave their fields as they were, and
 // Choices reuses its backing array, as with [CompletionChunk].
 func (c *TextCompletionChunk) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
-	c.fields().decode(&d)
-	return d.End()
+	return unmarshal(b, c.fields().decode)
 }
 
 func (r textAnswer) encode(e *jsonx.Encoder) {

@@ -1,5 +1,7 @@
 package llm
 
+import "io"
+
 // TranscriptionRequest asks for the text of a recording. OpenAI's API reference, "Create transcription".
 type TranscriptionRequest struct {
 	Model string
@@ -80,7 +82,9 @@ type TranscriptionSegment struct {
 }
 
 // TranscriptionChunk is a piece of a streamed transcription. Type is "transcript.text.delta",
-// "transcript.text.segment" or "transcript.text.done", which has the whole Text and the usage.
+// "transcript.text.segment" or "transcript.text.done", which has the whole Text and the usage. A provider's answer
+// that did not come in pieces is a segment event for each of its segments, and the last event, whose Extra has what
+// an event has no field for: words, duration, language, task.
 type TranscriptionChunk struct {
 	Type  string
 	Delta string
@@ -94,4 +98,37 @@ type TranscriptionChunk struct {
 	// UsageSeconds is the billed length where the provider bills by time.
 	UsageSeconds float64
 	Extra        Extra
+}
+
+// replay gives an answer that came at once as a stream.
+func (r *TranscriptionResponse) replay() Next[TranscriptionChunk] {
+	i := 0
+	return func() (*TranscriptionChunk, error) {
+		i++
+		switch n := len(r.Segments) + 1; {
+		case i < n:
+			s := r.Segments[i-1]
+			return &TranscriptionChunk{Type: transcriptSegment, Segment: &s}, nil
+		case i > n:
+			return nil, io.EOF
+		}
+		c := &TranscriptionChunk{Type: transcriptDone, Text: r.Text, Logprobs: r.Logprobs, Languages: r.Languages,
+			Usage: r.Usage, UsageSeconds: r.UsageSeconds}
+		for k, v := range r.Extra {
+			c.Extra = c.Extra.set(k, v)
+		}
+		if len(r.Words) > 0 {
+			c.Extra = c.Extra.set("words", r.Words)
+		}
+		if r.Duration != 0 {
+			c.Extra = c.Extra.set("duration", r.Duration)
+		}
+		if r.Language != "" {
+			c.Extra = c.Extra.set("language", r.Language)
+		}
+		if r.Task != "" {
+			c.Extra = c.Extra.set("task", r.Task)
+		}
+		return c, nil
+	}
 }

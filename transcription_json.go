@@ -1,6 +1,10 @@
 package llm
 
-import "github.com/llm-go/llm/internal/jsonx"
+import (
+	"encoding/json"
+
+	"github.com/llm-go/llm/internal/jsonx"
+)
 
 // AppendJSON appends the request's JSON object to b, without Extra. OpenAI's wire is a form instead; this is for
 // storing and passing on.
@@ -217,8 +221,13 @@ func decodeTimedUsage(d *jsonx.Decoder) (*Usage, float64) {
 	if u == nil {
 		return nil, 0
 	}
-	seconds := u.Extra.Get("seconds").Float()
-	delete(u.Extra, "seconds")
+	var seconds float64
+	if raw, ok := u.Extra["seconds"].(json.RawMessage); ok {
+		number := jsonx.NewDecoder(raw)
+		seconds = number.Float()
+		d.Fail(number.End())
+		delete(u.Extra, "seconds")
+	}
 	tokens := u.Extra.Get("type").Str != "duration"
 	delete(u.Extra, "type") // seen from which of the two is set
 	if len(u.Extra) == 0 {
@@ -343,7 +352,12 @@ func (s *TranscriptionSegment) member(d *jsonx.Decoder) {
 	}
 }
 
-const segmentEvent = "transcript.text.segment"
+// The types of a stream's events.
+const (
+	transcriptDelta   = "transcript.text.delta"
+	transcriptSegment = "transcript.text.segment"
+	transcriptDone    = "transcript.text.done"
+)
 
 // MarshalJSON writes OpenAI's events.
 func (c TranscriptionChunk) MarshalJSON() ([]byte, error) {
@@ -354,11 +368,11 @@ func (c TranscriptionChunk) MarshalJSON() ([]byte, error) {
 		switch {
 		case c.Segment != nil:
 			c.Segment.members(e)
-		case c.Text != "" || c.Type == "transcript.text.done":
+		case c.Text != "" || c.Type == transcriptDone:
 			e.Name("text")
 			e.Str(c.Text)
 		}
-		if c.Delta != "" || c.Type == "transcript.text.delta" {
+		if c.Delta != "" || c.Type == transcriptDelta {
 			e.Name("delta")
 			e.Str(c.Delta)
 		}
@@ -373,12 +387,29 @@ func (c TranscriptionChunk) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads OpenAI's events.
 func (c *TranscriptionChunk) UnmarshalJSON(b []byte) error {
-	var d jsonx.Decoder
-	d.Reset(b)
+	if err := unmarshal(b, c.decode); err != nil || c.Type != transcriptSegment {
+		return err
+	}
+	// The event is the segment: what is not of the event, and the text, is the segment's.
+	c.Segment = &TranscriptionSegment{}
+	c.Text, c.Extra = "", nil
+	return unmarshal(b, func(d *jsonx.Decoder) {
+		for d.Object(); d.More(); {
+			switch string(d.Key()) {
+			case "type", "delta", "segment_id", "languages", "logprobs", "usage":
+				d.Skip()
+			default:
+				c.Segment.member(d)
+			}
+		}
+	})
+}
+
+func (c *TranscriptionChunk) decode(d *jsonx.Decoder) {
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "type":
-			c.Type = d.Intern("transcript.text.delta")
+			c.Type = d.Intern(transcriptDelta)
 		case "delta":
 			c.Delta = d.Str()
 		case "segment_id":
@@ -386,29 +417,13 @@ func (c *TranscriptionChunk) UnmarshalJSON(b []byte) error {
 		case "text":
 			c.Text = d.Str()
 		case "languages":
-			c.Languages = decodeLanguages(&d)
+			c.Languages = decodeLanguages(d)
 		case "logprobs":
-			decodeInto(&d, &c.Logprobs)
+			decodeInto(d, &c.Logprobs)
 		case "usage":
-			c.Usage, c.UsageSeconds = decodeTimedUsage(&d)
+			c.Usage, c.UsageSeconds = decodeTimedUsage(d)
 		default:
-			keepUnlessNull(&c.Extra, &d)
+			keepUnlessNull(&c.Extra, d)
 		}
 	}
-	if err := d.End(); err != nil || c.Type != segmentEvent {
-		return err
-	}
-	// The event is the segment: what is not of the event, and the text, is the segment's.
-	c.Segment = &TranscriptionSegment{}
-	d.Reset(b)
-	for d.Object(); d.More(); {
-		switch string(d.Key()) {
-		case "type", "delta", "segment_id", "languages", "logprobs", "usage":
-			d.Skip()
-		default:
-			c.Segment.member(&d)
-		}
-	}
-	c.Text, c.Extra = "", nil
-	return d.End()
 }

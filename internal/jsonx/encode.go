@@ -326,6 +326,13 @@ func AppendString(b []byte, s string) []byte {
 	for i < len(s) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
+			if n := commonRune(s, i); n > 0 {
+				i += n
+				if i < len(s) && s[i] < utf8.RuneSelf {
+					i = plainString(s, i)
+				}
+				continue
+			}
 			r, n := utf8.DecodeRuneInString(s[i:])
 			switch {
 			case r == utf8.RuneError && n == 1:
@@ -366,6 +373,28 @@ func AppendString(b []byte, s string) []byte {
 		i = plainString(s, i)
 	}
 	return append(append(b, s[p:]...), '"')
+}
+
+// commonRune is the length of the well-formed character of two or three bytes at s[i:], most of all text that is
+// not ASCII; 0 sends the rest, and what has to be escaped, to the thorough way.
+func commonRune(s string, i int) int {
+	switch c := s[i]; {
+	case c < 0xC2:
+		return 0
+	case c < 0xE0:
+		if i+1 < len(s) && s[i+1]&0xC0 == 0x80 {
+			return 2
+		}
+	case c < 0xF0 && c != 0xE0 && c != 0xED: // the two whose second byte is restricted
+		if i+2 >= len(s) || s[i+1]&0xC0 != 0x80 || s[i+2]&0xC0 != 0x80 {
+			return 0
+		}
+		if c == 0xE2 && s[i+1] == 0x80 && s[i+2]&^1 == 0xA8 { // U+2028, U+2029
+			return 0
+		}
+		return 3
+	}
+	return 0
 }
 
 // AppendFloat appends f in the shortest form that reads back as f, as encoding/json does: with an exponent only

@@ -90,7 +90,7 @@ var params = []param{
 	scalar("temperature", func(r *llm.CompletionRequest) **float64 { return &r.Temperature }),
 	scalar("top_p", func(r *llm.CompletionRequest) **float64 { return &r.TopP }),
 	extension(scalar("top_k", func(r *llm.CompletionRequest) *int { return &r.TopK })),
-	scalar("n", func(r *llm.CompletionRequest) *int { return &r.N }),
+	field("n", func(r *llm.CompletionRequest) *int { return &r.N }, func(n int) bool { return n > 1 }),
 	list("stop", func(r *llm.CompletionRequest) *[]string { return &r.Stop }),
 	scalar("seed", func(r *llm.CompletionRequest) **int64 { return &r.Seed }),
 	scalar("frequency_penalty", func(r *llm.CompletionRequest) **float64 { return &r.FrequencyPenalty }),
@@ -133,8 +133,8 @@ func (c *chat) encode(call *llm.Call, req *llm.CompletionRequest) (*http.Request
 			if err := call.Unsupported(p.name, ""); err != nil {
 				return nil, err
 			}
-			p.clear(&r)
 		}
+		c.drop[i].clear(&r) // also what says no more than the default, such as n: 1
 	}
 	tail, err := c.rename(call, &r)
 	if err != nil {
@@ -242,6 +242,23 @@ func (c *chat) thinking(call *llm.Call, r *llm.CompletionRequest, tail []byte) (
 		if t.BudgetTokens != nil && t.Type != "disabled" {
 			tail = strconv.AppendInt(name(tail, "thinking_budget"), int64(*t.BudgetTokens), 10)
 		}
+	case "reasoning":
+		tail = append(tail, `,"reasoning":{`...)
+		switch {
+		case t.Type == "disabled":
+			tail = append(tail, `"enabled":false`...)
+		case t.BudgetTokens != nil:
+			tail = strconv.AppendInt(append(tail, `"max_tokens":`...), int64(*t.BudgetTokens), 10)
+		case r.ReasoningEffort != "":
+			tail = jsonx.AppendString(append(tail, `"effort":`...), string(r.ReasoningEffort))
+		default:
+			tail = append(tail, `"enabled":true`...)
+		}
+		if t.Display == "omitted" {
+			tail = append(tail, `,"exclude":true`...)
+		}
+		tail = append(tail, '}')
+		r.ReasoningEffort = "" // one of the two is refused
 	default:
 		if err := call.Unsupported("thinking", "use reasoning_effort where the model has it"); err != nil {
 			return nil, err
@@ -475,7 +492,7 @@ func (c *chat) messageExtra(call *llm.Call, m *llm.Message) {
 		}
 	}
 	if raw, ok := take(&m.Extra, "reasoning_details"); ok {
-		var s detailState
+		s := detailState{cumulative: c.CumulativeReasoning}
 		blocks, err := s.read(raw, call.Provider.DialectName())
 		if err != nil {
 			put(&m.Extra, "reasoning_details", raw)

@@ -165,7 +165,7 @@ func (s *chatStream) state(index int) *choiceStream {
 			return &s.choices[i]
 		}
 	}
-	s.choices = append(s.choices, choiceStream{index: index})
+	s.choices = append(s.choices, choiceStream{index: index, details: detailState{cumulative: s.CumulativeReasoning}})
 	return &s.choices[len(s.choices)-1]
 }
 

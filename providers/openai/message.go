@@ -48,7 +48,7 @@ func (c *chat) needsChange(m *llm.Message) bool {
 		c.NoName && m.Name != "" ||
 		c.FlattenContent && len(m.Content) > 1 ||
 		m.ToolCallID != "" && c.toolID(m.ToolCallID) != m.ToolCallID ||
-		c.EchoReasoning != "" && len(m.ToolCalls) > 0 {
+		c.EchoRequired && len(m.ToolCalls) > 0 {
 		return true
 	}
 	if m.Extra != nil {
@@ -184,8 +184,7 @@ func (w *rewriter) reasoning(m *llm.Message) {
 	switch w.EchoReasoning {
 	case "":
 	case "reasoning_content":
-		if m.ReasoningContent = text; text == "" && len(m.ToolCalls) > 0 {
-			// A turn with tool calls is refused without it; one from elsewhere may have none.
+		if m.ReasoningContent = text; text == "" && len(m.ToolCalls) > 0 && w.EchoRequired {
 			m.ReasoningContent = " "
 		}
 	default:

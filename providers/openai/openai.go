@@ -53,11 +53,20 @@ var provider = New(Host{
 		"OpenAI-Organization": "OPENAI_ORG_ID OPENAI_ORGANIZATION",
 		"OpenAI-Project":      "OPENAI_PROJECT_ID",
 	},
-	Ops:    "completion text_completion",
-	Quirks: Quirks{},
+	Ops: "completion text_completion embedding image image_edit image_variation speech transcription translation " +
+		"moderation models",
+	Quirks: Quirks{
+		Accept:          "developer allowed_tools",
+		Refuse:          "video_url",
+		ToolID:          "40",
+		EmbeddingBase64: true,
+	},
 })
 
-func init() { llm.Register(provider) }
+func init() {
+	provider.ResponsesOnly = responsesOnly
+	llm.Register(provider)
+}
 
 // Provider is OpenAI itself.
 func Provider() *llm.Provider { return provider }
@@ -78,6 +87,26 @@ func New(h Host) *llm.Provider {
 			p.Completion = newCompletion(&q)
 		case "text_completion":
 			p.TextCompletion = newTextCompletion(&q)
+		case "embedding":
+			p.Embedding = newEmbedding(&q)
+		case "image":
+			p.Image = newImage(&q)
+		case "image_edit":
+			p.ImageEdit = newImageEdit(&q)
+		case "image_variation":
+			p.ImageVariation = newImageVariation(&q)
+		case "speech":
+			p.Speech = newSpeech(&q)
+		case "transcription":
+			p.Transcription = newTranscription(&q)
+		case "translation":
+			p.Translation = newTranslation(&q)
+		case "moderation":
+			p.Moderation = newModeration(&q)
+		case "models":
+			p.Models = newModels(&q)
+		case "responses":
+			// TEMPORARY until the other builders' files are merged
 		default:
 			panic("openai: host " + h.Name + " has an unknown operation: " + op)
 		}

@@ -55,13 +55,18 @@ type Quirks struct {
 	// JSONSchema: "" the host takes response_format json_schema; "json_object" it only knows that.
 	JSONSchema string
 	// EchoReasoning is the member by which earlier turns give their reasoning back; "" is not at all.
+	// EchoRequired: a turn with tool calls is refused without it, so one from elsewhere gets a blank.
 	EchoReasoning string
+	EchoRequired  bool
 	// Thinking is how the host is told to think: "" it cannot be, "object" in Anthropic's form, "type" the same
-	// without budget, "enable_thinking" Qwen's enable_thinking and thinking_budget.
+	// without budget, "enable_thinking" Qwen's enable_thinking and thinking_budget, "reasoning" OpenRouter's
+	// reasoning object.
 	Thinking string
 	// EffortAsThinking: there is no reasoning_effort; an effort switches Thinking on or off.
 	EffortAsThinking bool
 
+	// CumulativeReasoning: the reasoning_details of a stream may repeat their text from its start (MiniMax).
+	CumulativeReasoning bool
 	// ReasoningApart: completion_tokens does not include reasoning_tokens (xAI).
 	ReasoningApart bool
 

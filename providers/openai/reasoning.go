@@ -16,7 +16,9 @@ import (
 // detailState numbers the records of one message. Index alone does not tell records apart: an encrypted one may
 // share it with the text before it.
 type detailState struct {
-	seen []detailKey
+	seen       []detailKey
+	cumulative bool     // a fragment may repeat the text before it
+	texts      []string // if so, the text of each record so far
 }
 
 type detailKey struct {
@@ -55,6 +57,9 @@ func (s *detailState) read(raw []byte, origin string) ([]llm.ThinkingBlock, erro
 		}
 		key.typ, key.id = b.Type, b.ID
 		b.Index = s.number(key)
+		if s.cumulative {
+			b.Thinking = s.fresh(b.Index, b.Thinking)
+		}
 		blocks = append(blocks, b)
 	}
 	return blocks, d.End()
@@ -73,6 +78,20 @@ func (s *detailState) number(key detailKey) int {
 	}
 	s.seen = append(s.seen, key)
 	return len(s.seen) - 1
+}
+
+// fresh is what a fragment adds to the record's text. A fragment that does not begin with all of that text is an
+// addition itself: the same host sends both kinds.
+func (s *detailState) fresh(i int, text string) string {
+	for len(s.texts) <= i {
+		s.texts = append(s.texts, "")
+	}
+	if have := s.texts[i]; have != "" && len(text) > len(have) && strings.HasPrefix(text, have) {
+		s.texts[i] = text
+		return text[len(have):]
+	}
+	s.texts[i] += text
+	return text
 }
 
 // mergeBlocks joins fragments with the same index.

@@ -83,7 +83,8 @@ func (k *kit) run(t *testing.T, tr trial) *outcome {
 	}
 	k.checkSecrets(t, tr.g, out)
 	for i, b := range out.bodies {
-		if !b.isClosed() {
+		// A stream that is over has its context cancelled, which frees the connection as well.
+		if !b.isClosed() && (!tr.m.streamed || b.ctx.Err() == nil) {
 			t.Errorf("the body of answer %d was not closed", i+1)
 		}
 	}
