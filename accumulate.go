@@ -19,7 +19,7 @@ import (
 //	messages = append(messages, *acc.Response().Message())
 type Accumulator struct {
 	head    CompletionResponse
-	choices []*choiceAccumulator
+	choices []*choiceAccumulator // sorted by index
 	usage   *Usage
 	// limit bounds what is kept, in bytes of text; 0: no bound. full is set when something was left out.
 	limit, size int
@@ -29,7 +29,7 @@ type Accumulator struct {
 type choiceAccumulator struct {
 	Choice
 	content, reasoning, refusal []byte
-	calls                       []*callAccumulator
+	calls                       []*callAccumulator // sorted by index
 	thinking                    []*thinkingAccumulator
 	audio, transcript           []byte
 }
@@ -88,13 +88,14 @@ func (a *Accumulator) room(n int) bool {
 }
 
 func (a *Accumulator) choice(index int) *choiceAccumulator {
-	for _, c := range a.choices {
-		if c.Index == index {
-			return c
+	i := 0
+	for ; i < len(a.choices) && a.choices[i].Index <= index; i++ {
+		if a.choices[i].Index == index {
+			return a.choices[i]
 		}
 	}
 	c := &choiceAccumulator{Choice: Choice{Index: index, Message: Message{Role: RoleAssistant}}}
-	a.choices = append(a.choices, c)
+	a.choices = slices.Insert(a.choices, i, c)
 	return c
 }
 
@@ -149,12 +150,7 @@ func (a *Accumulator) addChoice(cc *ChunkChoice) {
 }
 
 func (a *Accumulator) addCall(c *choiceAccumulator, tc *ToolCall) {
-	i := slices.IndexFunc(c.calls, func(have *callAccumulator) bool { return have.Index == tc.Index })
-	if i < 0 {
-		i = len(c.calls)
-		c.calls = append(c.calls, &callAccumulator{ToolCall: ToolCall{Index: tc.Index}})
-	}
-	call := c.calls[i]
+	call := c.callAt(tc.Index)
 	setString(&call.ID, tc.ID)
 	setString(&call.Type, tc.Type)
 	setString(&call.Origin, tc.Origin)
@@ -173,6 +169,18 @@ func (a *Accumulator) addCall(c *choiceAccumulator, tc *ToolCall) {
 		call.input = append(call.input, input...)
 	}
 	a.addExtra(&call.Extra, tc.Extra)
+}
+
+func (c *choiceAccumulator) callAt(index int) *callAccumulator {
+	i := 0
+	for ; i < len(c.calls) && c.calls[i].Index <= index; i++ {
+		if c.calls[i].Index == index {
+			return c.calls[i]
+		}
+	}
+	call := &callAccumulator{ToolCall: ToolCall{Index: index}}
+	c.calls = slices.Insert(c.calls, i, call)
+	return call
 }
 
 // repeats says whether name is the whole name again, as hosts that repeat it on each fragment send it, and not
@@ -285,7 +293,6 @@ func (a *Accumulator) build() *CompletionResponse {
 	for _, c := range a.choices {
 		r.Choices = append(r.Choices, c.build())
 	}
-	slices.SortFunc(r.Choices, func(x, y Choice) int { return x.Index - y.Index })
 	return &r
 }
 
@@ -297,7 +304,7 @@ func (c *choiceAccumulator) build() Choice {
 	}
 	m.ReasoningContent = string(c.reasoning)
 	m.Refusal = string(c.refusal)
-	for i, tc := range c.sortedCalls() {
+	for i, tc := range c.calls {
 		call := tc.ToolCall
 		call.Index = i
 		if call.Type == "custom" {
@@ -319,10 +326,6 @@ func (c *choiceAccumulator) build() Choice {
 		m.Audio = &audio
 	}
 	return ch
-}
-
-func (c *choiceAccumulator) sortedCalls() []*callAccumulator {
-	return slices.SortedStableFunc(slices.Values(c.calls), func(x, y *callAccumulator) int { return x.Index - y.Index })
 }
 
 // finish gives an answer the forms that this package promises, whatever its provider's habits: complete tool
