@@ -180,6 +180,10 @@ func (c *Call) Unsupported(param, why string) error {
 		Message: msg + "; leave it out, or allow dropping it with llm.WithDropParams(" + fmt.Sprintf("%q", param) + ")"}
 }
 
+// Header is a header that the caller gave by [WithHeader]. It replaces one of the same name that an Encode sets,
+// unless Encode sets a list (joined by commas) that has it.
+func (c *Call) Header(name string) string { return c.settings.headers.Get(name) }
+
 // Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set.
 func (c *Call) Key() Secret { return c.key }
 

@@ -314,6 +314,7 @@ func (w *completionWatcher) see(c *CompletionChunk) (content, keep bool) {
 // holdUsage takes the usage off a chunk until the end: some hosts send a running count. A chunk that is
 // nothing but usage is held itself.
 func (w *completionWatcher) holdUsage(c *CompletionChunk) {
+	w.acc.usage = c.Usage
 	if len(c.Choices) == 0 {
 		w.usage = c
 		return

@@ -501,7 +501,13 @@ func (b Body) request(call *llm.Call, path string, extra llm.Extra, h Host) (*ht
 	}
 	r.Header["Anthropic-Version"] = []string{apiVersion}
 	if len(b.Betas) > 0 {
-		r.Header["Anthropic-Beta"] = []string{strings.Join(b.Betas, ",")}
+		betas := slices.Clone(b.Betas)
+		for beta := range strings.SplitSeq(call.Header("Anthropic-Beta"), ",") {
+			if beta = strings.TrimSpace(beta); beta != "" && !slices.Contains(betas, beta) {
+				betas = append(betas, beta)
+			}
+		}
+		r.Header["Anthropic-Beta"] = []string{strings.Join(betas, ",")}
 	}
 	return r, nil
 }
