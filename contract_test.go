@@ -803,9 +803,10 @@ func TestOneUsageRecord(t *testing.T) {
 		"twice":   {fmt.Sprintf(piece, `"x":0`) + end + strings.Repeat(`data: {"choices":[],`+usage(5)+"}\n\n", 2), 5},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var outcome *llm.Usage
 			c := over(transport(func(*http.Request) (*http.Response, error) {
 				return events(strings.NewReader(tt.body + "data: [DONE]\n\n")), nil
-			}))
+			}), llm.WithCallback(llm.Callback{OnSuccess: func(_ context.Context, _ *llm.Call, o *llm.Outcome) { outcome = o.Usage }}))
 			s, err := c.CompletionStream(t.Context(), ask("Hi"))
 			require.NoError(t, err)
 			var records []*llm.Usage
@@ -819,10 +820,12 @@ func TestOneUsageRecord(t *testing.T) {
 			}
 			if tt.want < 0 {
 				require.Empty(t, records)
+				require.Nil(t, outcome)
 				return
 			}
 			require.Len(t, records, 1)
 			require.Equal(t, tt.want, records[0].TotalTokens)
+			require.Equal(t, tt.want, outcome.TotalTokens)
 		})
 	}
 }
