@@ -145,6 +145,9 @@ func (c *Call) trusts(u *url.URL) bool {
 		return true
 	}
 	for _, h := range c.Provider.Hosts {
+		if strings.Contains(h, "{") {
+			h, _ = c.expand(h)
+		}
 		if u.Host == h || strings.HasPrefix(h, "*.") && strings.HasSuffix(u.Host, h[1:]) {
 			return u.Scheme == "https"
 		}

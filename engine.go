@@ -320,8 +320,14 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 	if op.Do != nil {
 		dctx, cancel := call.withDeadline(ctx)
 		defer cancel()
+		defer call.end()
 		var err error
 		if resp, err = op.Do(dctx, call, req, call.send); err != nil {
+			if _, ok := asError(err); !ok {
+				if e := contextError(dctx); e != nil { // the deadline may be the call's, and not ctx's own
+					return nil, e
+				}
+			}
 			return nil, err
 		}
 	} else {
@@ -426,6 +432,7 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 	between := limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.feed = func() { a.clock.feed(between) }
 	s.settle = func(err error) error {
+		defer call.end()
 		if err == io.EOF {
 			a.drain()
 			a.close()
@@ -499,11 +506,16 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 	}
 	err = a.classify(err)
 	a.close()
+	call.end()
 	return nil, err
 }
 
-// send is the [Send] of an Op that makes its exchange by itself.
+// send is the [Send] of an Op that makes its exchange by itself. The budget of attempts is for failures: an
+// exchange that succeeds gives its attempt back, or polling would use them up.
 func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	if ctx.Value(partingKey{}) != nil {
+		c = c.parting(ctx)
+	}
 	body, err := bodyBytes(r)
 	if err != nil {
 		return nil, InvalidRequest("request", "the request's body cannot be read: "+err.Error())
@@ -681,11 +693,19 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 
 // clean removes the key, and what the provider echoes of the prompt, from what an error prints.
 func (c *Call) clean(e *Error) {
-	if key := c.key.Reveal(); len(key) >= 4 {
-		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
-			*text = strings.ReplaceAll(*text, key, redacted)
+	hide := func(secret Secret) {
+		value := secret.Reveal()
+		if len(value) < 4 {
+			return
 		}
-		e.Body = bytes.ReplaceAll(e.Body, []byte(key), []byte(redacted))
+		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
+			*text = strings.ReplaceAll(*text, value, redacted)
+		}
+		e.Body = bytes.ReplaceAll(e.Body, []byte(value), []byte(redacted))
+	}
+	hide(c.key)
+	for _, s := range c.account.secrets {
+		hide(s)
 	}
 	if e.Status != 0 || len(e.Body) > 0 {
 		e.Message = hideEcho(e.Message, c.sent, c.Model)

@@ -325,8 +325,12 @@ func (w *completionWatcher) holdUsage(c *CompletionChunk) {
 }
 
 func (w *completionWatcher) turnEnd(index int, reason FinishReason) FinishReason {
+	rest := w.acc.choice(index).choiceRest
+	if rest == nil {
+		return turnEnd(reason, false)
+	}
 	called := false
-	for _, call := range w.acc.choice(index).calls {
+	for _, call := range rest.calls {
 		tc := call.ToolCall
 		if tc.Type == "custom" {
 			tc.Custom = &CustomCall{Name: string(call.name), Input: string(call.input)}
@@ -341,14 +345,14 @@ func (w *completionWatcher) turnEnd(index int, reason FinishReason) FinishReason
 func (w *completionWatcher) last() *CompletionChunk {
 	c := w.usage
 	for _, have := range w.acc.choices {
-		if have.FinishReason != "" {
+		if have.finish != "" {
 			continue
 		}
 		if c == nil {
-			c = &CompletionChunk{ID: w.acc.head.ID, Object: "chat.completion.chunk", Created: w.acc.head.Created, Model: w.acc.head.Model}
+			c = &CompletionChunk{ID: w.acc.head.id, Object: "chat.completion.chunk", Created: w.acc.head.created, Model: w.acc.head.model}
 		}
-		have.FinishReason = w.turnEnd(have.Index, "")
-		c.Choices = append(c.Choices, ChunkChoice{Index: have.Index, FinishReason: have.FinishReason})
+		have.finish = w.turnEnd(have.index, "")
+		c.Choices = append(c.Choices, ChunkChoice{Index: have.index, FinishReason: have.finish})
 	}
 	return c
 }

@@ -217,7 +217,10 @@ func (k *kit) trusted(r *sent) bool {
 
 // secrets are the values that must not be seen, by what to call them.
 func (g *golden) secrets() map[string]string {
-	m := map[string]string{"the key": Key}
+	m := make(map[string]string)
+	if !g.options.NoKey { // a key that was not given is nobody's to hide
+		m["the key"] = Key
+	}
 	for name, v := range g.options.Settings {
 		for _, word := range []string{"SECRET", "TOKEN", "PASSWORD"} {
 			if len(v) >= 8 && strings.Contains(strings.ToUpper(name), word) {
