@@ -429,8 +429,7 @@ func (e *endpoint[Req, Resp, Chunk]) open(ctx context.Context, call *Call, op *O
 // newStream makes the stream of an attempt whose headers have arrived.
 func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, a *attempt) *Stream[Chunk] {
 	s := &Stream[Chunk]{watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
-	between := limit(call.settings.timeout.between, DefaultStallTimeout)
-	s.feed = func() { a.clock.feed(between) }
+	s.clock, s.between = &a.clock, limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.settle = func(err error) error {
 		defer call.end()
 		if err == io.EOF {
@@ -483,7 +482,8 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 	s.firstContent = time.Since(a.call.start)
 	a.succeeded()
 	s.meta = a.call.newMeta(a)
-	a.clock.enter(phaseBetween, limit(a.call.settings.timeout.between, DefaultStallTimeout))
+	a.clock.enter(phaseBetween, s.between)
+	a.clock.pause(true)
 	return nil
 }
 
@@ -500,7 +500,8 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 		if err = s.prime(); err == nil {
 			s.firstContent = time.Since(call.start)
 			s.meta = call.newMeta(nil)
-			a.clock.enter(phaseBetween, limit(call.settings.timeout.between, DefaultStallTimeout))
+			a.clock.enter(phaseBetween, s.between)
+			a.clock.pause(true)
 			return s, nil
 		}
 	}

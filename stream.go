@@ -19,9 +19,11 @@ type Stream[T any] struct {
 	stop    func()            // makes a blocked next return; may be called beside it
 	settle  func(error) error // the end: called once, never beside next; returns what Next is to return
 	watch   watcher[T]
-	feed    func() // content arrived
-	pending []*T   // read ahead, to be delivered first
-	ended   error  // what Next returns from now on
+	clock   *clock        // nil: none
+	between time.Duration // the limit between contents
+	content bool          // the last piece had content
+	pending []*T          // read ahead, to be delivered first
+	ended   error         // what Next returns from now on
 	meta    *Meta
 	chunks  int
 	// firstContent is how long it took from the call's start.
@@ -115,6 +117,11 @@ func (s *Stream[T]) Next() (*T, error) {
 
 // pull reads until there is something to deliver.
 func (s *Stream[T]) pull() (*T, error) {
+	s.content = false
+	if s.clock != nil {
+		s.clock.resume(s.between)
+		defer func() { s.clock.pause(s.content) }()
+	}
 	for {
 		c, err := s.next()
 		if err != nil {
@@ -128,12 +135,11 @@ func (s *Stream[T]) pull() (*T, error) {
 			return nil, err
 		}
 		if s.watch == nil {
+			s.content = true
 			return c, nil
 		}
 		content, keep := s.watch.see(c)
-		if content && s.feed != nil {
-			s.feed()
-		}
+		s.content = s.content || content
 		if keep {
 			return c, nil
 		}

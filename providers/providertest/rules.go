@@ -232,7 +232,7 @@ func (k *kit) ruleUnaryCut(t *testing.T) {
 				responses[i] = c.with(c.body[:at:at])
 				out := k.run(t, trial{g: g, m: m, responses: responses, end: end})
 				switch {
-				case out.err == nil && (end != nil || !sameJSON(out.json, whole.json)):
+				case out.err == nil && (end != nil || !g.sameAnswer(m, out.json, whole.json)):
 					t.Fatalf("answer %d cut at byte %d of %d is taken for a whole one:\n%s\nwas decoded as\n%s", i+1, at, len(c.body), clip(c.body[:at]), clip(out.json))
 				case out.err == nil || errors.Is(out.err, llm.ErrTruncated) || errors.Is(out.err, llm.ErrProtocol):
 				default:
@@ -241,6 +241,15 @@ func (k *kit) ruleUnaryCut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// sameAnswer compares two answers to one call: ids that the engine makes up differ where the case has $ANY.
+func (g *golden) sameAnswer(m *mode, a, b []byte) bool {
+	if sameJSON(a, b) {
+		return true
+	}
+	want, ok := g.archive.get(m.answer)
+	return ok && bytes.Contains(want, []byte(anyText)) && diffJSON(a, want) == "" && diffJSON(b, want) == ""
 }
 
 // ruleStreamCut is the contract's first line.
@@ -269,7 +278,7 @@ func (k *kit) ruleStreamCut(t *testing.T) {
 		for _, at := range offsets(t, body) {
 			out := k.run(t, trial{g: g, m: m, responses: cutLast(m, at), end: end})
 			if out.err == nil {
-				if at < complete || raw || whole.err != nil || !sameJSON(out.json, whole.json) {
+				if at < complete || raw || whole.err != nil || !g.sameAnswer(m, out.json, whole.json) {
 					t.Fatalf("the stream cut at byte %d of %d is taken for a whole one, after …%s\nit folds to\n%s", at, len(body), tail(body[:at]), clip(out.json))
 				}
 				continue
