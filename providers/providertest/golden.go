@@ -64,6 +64,7 @@ type callOptions struct {
 	BaseURL       string            `json:"base_url"`
 	NoKey         bool              `json:"no_key"`
 	AfterTerminal bool              `json:"after_terminal"`
+	EndsByClose   bool              `json:"ends_by_close"`
 }
 
 func (o *callOptions) list() ([]llm.Option, error) {

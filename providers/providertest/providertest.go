@@ -44,7 +44,8 @@
 //     "image_variation", "speech", "transcription", "translation", "moderation", "count_tokens", "models"), the
 //     model as "provider/model", the request in this library's JSON form without its model, and optionally
 //     "options": {"drop_params": true or ["seed"], "settings": {"AWS_REGION": "us-east-1"}, "headers": {…},
-//     "base_url": "…", "no_key": true, "after_terminal": true}. With "stream" true or false only that way of
+//     "base_url": "…", "no_key": true, "after_terminal": true,
+//     "ends_by_close": true (the host closes the connection instead of sending a terminal event)}. With "stream" true or false only that way of
 //     calling is tried.
 //   - request.http: what must be sent: method and target (path and query; a full URL where the host matters);
 //     headers that must be there, with * for any text and $KEY for the key; "!Name" for a header that must not
@@ -164,7 +165,7 @@ func (k *kit) each(t *testing.T, none string, fits func(*golden, *mode) bool, ch
 // checkCoverage holds that no operation, and no stream, goes without a case.
 func (k *kit) checkCoverage(t *testing.T) {
 	for _, op := range operations(k.p) {
-		if !op.offered {
+		if !op.offered || op.bridged {
 			continue
 		}
 		var unary, stream bool
