@@ -661,8 +661,8 @@ type itemReader struct {
 	part    int // the part of the thinking that was last added to
 	// identified and named: the call's id and name were given.
 	identified, named bool
-	parts   []partReader
-	item    *ResponsesItem
+	parts             []partReader
+	item              *ResponsesItem
 }
 
 // partReader is what is known of one part of a message.
