@@ -100,6 +100,8 @@ var hosts = []openai.Host{
 			Accept:      "top_k",
 			ModelPrefix: "accounts/fireworks/models/",
 			ToolChoice:  "auto none required:any named",
+			// Models with a reasoning history take it back.
+			EchoReasoning: "reasoning_content",
 		},
 	},
 	{
@@ -191,7 +193,6 @@ var hosts = []openai.Host{
 		Quirks: openai.Quirks{
 			Drop:           "seed logit_bias logprobs top_logprobs verbosity prediction modalities audio service_tier store metadata",
 			MaxTemperature: 1,
-			ToolChoice:     "auto none",
 			FlattenContent: true,
 			EchoReasoning:  "reasoning_content", EchoRequired: true,
 			Thinking: "type",
@@ -1081,11 +1082,12 @@ var hosts = []openai.Host{
 	},
 }
 
-// mistral are Mistral's rules: unknown members are a 422, so nothing is sent that its reference does not have;
-// stream_options is not in it, usage comes by itself.
+// mistral are Mistral's rules: its OpenAPI document closes every object (additionalProperties: false), and unknown
+// members are a 422, so nothing is sent that it does not have; stream_options is not in it, usage comes by itself.
 var mistral = openai.Quirks{
 	Drop: "logit_bias logprobs top_logprobs user store service_tier verbosity modalities audio safety_identifier web_search_options prompt_cache_retention " +
-		"embedding.dimensions embedding.user",
+		"embedding.dimensions embedding.user text_completion.n text_completion.best_of text_completion.echo text_completion.logprobs " +
+		"text_completion.frequency_penalty text_completion.presence_penalty",
 	Refuse:        "video_url",
 	Seed:          "random_seed",
 	TextPath:      "/fim/completions",
