@@ -350,6 +350,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 				return a.failed(err)
 			}
 			a.succeeded()
+			call.release(a)
 			return nil
 		}); err != nil {
 			return nil, err
@@ -435,6 +436,7 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 		if err == io.EOF {
 			a.drain()
 			a.close()
+			call.release(a)
 			s.meta.Warnings = call.account.warnings
 			return err
 		}

@@ -146,7 +146,7 @@ func (c *chat) encode(call *llm.Call, req *llm.CompletionRequest) (*http.Request
 	if r.Messages, err = c.messages(call, r.Messages); err != nil {
 		return nil, err
 	}
-	body, err := r.AppendJSON(make([]byte, 0, sizeOf(&r)+len(tail)))
+	body, err := r.AppendJSON(call.Buffer(sizeOf(&r) + len(tail)))
 	if err != nil {
 		return nil, llm.InvalidRequest("", "the request cannot be written as JSON: "+err.Error())
 	}

@@ -131,13 +131,16 @@ func Run(t *testing.T, p *llm.Provider, dir string) {
 	}
 }
 
-// Rules names the rules, each with what it asks of a provider, in the order in which they are checked.
-func Rules() map[string]string {
-	m := make(map[string]string, len(rules))
+// Rule is one thing that every provider must hold to. Name is the subtest's.
+type Rule struct{ Name, Doc string }
+
+// Rules lists the rules in the order in which they are checked.
+func Rules() []Rule {
+	var list []Rule
 	for _, r := range rules {
-		m[r.name] = r.doc
+		list = append(list, Rule{r.name, r.doc})
 	}
-	return m
+	return list
 }
 
 // each runs check as a subtest, in a bubble of its own, for every case and way to call it that fits.
