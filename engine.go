@@ -41,11 +41,14 @@ var (
 		fold:   Collect,
 	}
 	responses = &endpoint[ResponsesRequest, ResponsesResponse, ResponsesChunk]{
-		name:  "responses",
-		op:    responsesOp,
-		model: func(r *ResponsesRequest) string { return r.Model },
-		meta:  func(r *ResponsesResponse) *Meta { return &r.Meta },
-		usage: func(r *ResponsesResponse) *Usage { return r.Usage },
+		name:   "responses",
+		op:     responsesOp,
+		model:  func(r *ResponsesRequest) string { return r.Model },
+		meta:   func(r *ResponsesResponse) *Meta { return &r.Meta },
+		usage:  func(r *ResponsesResponse) *Usage { return r.Usage },
+		watch:  newResponsesWatcher,
+		replay: replayResponses,
+		fold:   CollectResponses,
 	}
 	textCompletion = &endpoint[TextCompletionRequest, TextCompletionResponse, TextCompletionChunk]{
 		name: "text_completion",

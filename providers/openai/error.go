@@ -579,3 +579,77 @@ func waitIn(text string) time.Duration {
 	}
 	return time.Duration(n * float64(unit))
 }
+
+// responseStatus is the status that a failed response's code stands for (API reference, "The response object",
+// error.code): the API answers with it where the request fails before the response is made.
+var responseStatus = map[string]int{
+	"server_error":         http.StatusInternalServerError,
+	"vector_store_timeout": http.StatusGatewayTimeout,
+	"rate_limit_exceeded":  http.StatusTooManyRequests,
+	"too_many_requests":    http.StatusTooManyRequests,
+	"insufficient_quota":   http.StatusTooManyRequests,
+
+	"invalid_prompt":                 http.StatusBadRequest,
+	"invalid_request_error":          http.StatusBadRequest,
+	"context_length_exceeded":        http.StatusBadRequest,
+	"data_residency_mismatch":        http.StatusBadRequest,
+	"bio_policy":                     http.StatusBadRequest,
+	"cyber_policy":                   http.StatusBadRequest,
+	"invalid_image":                  http.StatusBadRequest,
+	"invalid_image_format":           http.StatusBadRequest,
+	"invalid_base64_image":           http.StatusBadRequest,
+	"invalid_image_url":              http.StatusBadRequest,
+	"image_too_large":                http.StatusBadRequest,
+	"image_too_small":                http.StatusBadRequest,
+	"image_parse_error":              http.StatusBadRequest,
+	"image_content_policy_violation": http.StatusBadRequest,
+	"invalid_image_mode":             http.StatusBadRequest,
+	"image_file_too_large":           http.StatusBadRequest,
+	"unsupported_image_media_type":   http.StatusBadRequest,
+	"empty_image_file":               http.StatusBadRequest,
+	"failed_to_download_image":       http.StatusBadRequest,
+	"image_file_not_found":           http.StatusBadRequest,
+}
+
+// responseWords are codes of failed responses that say more than their status.
+var responseWords = map[string]llm.ErrorKind{
+	"bio_policy":                     llm.ErrContentPolicy,
+	"cyber_policy":                   llm.ErrContentPolicy,
+	"image_content_policy_violation": llm.ErrContentPolicy,
+}
+
+// responseError is the error of a response with status "failed".
+func responseError(x *llm.ResponsesError) *llm.Error {
+	if x == nil {
+		e := &llm.Error{Message: "the response failed, and does not say why"}
+		e.SetKind(llm.ErrServer)
+		return e
+	}
+	w := wireError{code: x.Code, message: x.Message}
+	return w.failed()
+}
+
+// eventError is the error that an event of a stream of responses carries: beside its type, as the reference has it,
+// or under "error", as it is sent too.
+func eventError(data []byte) *llm.Error {
+	var w wireError
+	if !w.parse(data) {
+		return llm.Malformed("the answer carries an error in a form that is not known", nil)
+	}
+	return w.failed()
+}
+
+// failed classifies by the code's status, if the error names none.
+func (w *wireError) failed() *llm.Error {
+	if w.status == 0 {
+		w.status = responseStatus[w.code]
+	}
+	if w.status == 0 {
+		w.status = responseStatus[w.typ]
+	}
+	e := w.classify(w.status)
+	if kind, ok := responseWords[w.code]; ok {
+		e.SetKind(kind)
+	}
+	return e
+}
