@@ -1,13 +1,10 @@
-// Package all registers every provider of this library: import it for its effect.
+// Package all registers every provider of this module. Import it for its effect:
 //
 //	import _ "github.com/llm-go/llm/providers/all"
 package all
 
 import (
 	_ "github.com/llm-go/llm/providers/anthropic"
-	_ "github.com/llm-go/llm/providers/bedrock"
 	_ "github.com/llm-go/llm/providers/compat"
-	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
-	_ "github.com/llm-go/llm/providers/replicate"
 )

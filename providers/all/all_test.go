@@ -1,38 +1,53 @@
 package all
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
-	"strings"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 
-	"github.com/llm-go/llm"
-	"github.com/llm-go/llm/internal/deptest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/llm-go/llm"
 )
 
-// Every directory of providers is imported.
-func TestAllIsAll(t *testing.T) {
+// TestAll compares the imports with the directory: a provider package that is not imported here is a provider that
+// nobody has.
+func TestAll(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "all.go", nil, parser.ImportsOnly)
+	require.NoError(t, err)
+	var imported []string
+	for _, i := range file.Imports {
+		path, err := strconv.Unquote(i.Path.Value)
+		require.NoError(t, err)
+		imported = append(imported, filepath.Base(path))
+	}
+	dirs, err := os.ReadDir("..")
+	require.NoError(t, err)
 	var want []string
-	for _, pkg := range deptest.Packages(t, deptest.Module+"/providers/...") {
-		if name := strings.TrimPrefix(pkg, deptest.Module+"/providers/"); name != "all" && name != "providertest" && !strings.Contains(name, "internal") {
-			want = append(want, pkg)
+	for _, d := range dirs {
+		// providertest is the kit that providers are tested with.
+		if d.IsDir() && d.Name() != "all" && d.Name() != "providertest" {
+			want = append(want, d.Name())
 		}
 	}
-	src, err := os.ReadFile("all.go")
-	require.NoError(t, err)
-	for _, pkg := range want {
-		require.Contains(t, string(src), "\t_ \""+pkg+"\"\n", "providers/all must import it")
-	}
-	require.Equal(t, len(want), strings.Count(string(src), "\n\t_ \""))
+	require.Equal(t, want, imported)
+	require.True(t, slices.IsSorted(imported))
 }
 
-// Every provider says where it is and with which key.
-func TestProvidersAreComplete(t *testing.T) {
+// TestNames: no name is taken twice (Register would panic), and each provider can be found by all of its names.
+func TestNames(t *testing.T) {
 	n := 0
 	for p := range llm.Providers() {
 		n++
-		require.True(t, p.BaseURL != "" || len(p.BaseURLEnv) > 0 || p.KeyOptional, "%s: where is it?", p.Name)
-		require.True(t, p.KeyOptional || len(p.KeyEnv) > 0, "%s: which variable holds the key?", p.Name)
+		for _, name := range append([]string{p.Name}, p.Aliases...) {
+			got, ok := llm.LookupProvider(name)
+			require.True(t, ok, name)
+			require.Same(t, p, got, name)
+		}
 	}
 	require.Greater(t, n, 100)
 }
