@@ -61,7 +61,9 @@ func load(name string) (llm.Part, error) {
 
 func flagOfSwitzerland() []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 320, 320))
-	fill := func(r image.Rectangle, c color.Color) { draw.Draw(img, r, image.NewUniform(c), image.Point{}, draw.Src) }
+	fill := func(r image.Rectangle, c color.Color) {
+		draw.Draw(img, r, image.NewUniform(c), image.Point{}, draw.Src)
+	}
 	fill(img.Bounds(), color.RGBA{0xDA, 0x29, 0x1C, 0xFF})
 	fill(image.Rect(130, 60, 190, 260), color.White)
 	fill(image.Rect(60, 130, 260, 190), color.White)
