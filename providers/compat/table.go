@@ -17,7 +17,6 @@ var hosts = []openai.Host{
 		Doc:        "https://console.groq.com/docs/api-reference",
 		Ops:        "completion responses transcription translation speech models",
 		Quirks: openai.Quirks{
-			StrictSchema: true,
 			// "OpenAI Compatibility", unsupported fields: each of them is a 400.
 			Drop: "logprobs top_logprobs logit_bias n verbosity prediction modalities audio store web_search_options " +
 				"transcription.stream speech.instructions speech.stream_format",
@@ -117,10 +116,9 @@ var hosts = []openai.Host{
 		},
 		Ops: "completion responses text_completion embedding models",
 		Quirks: openai.Quirks{
-			StrictSchema: true,
-			Accept:       "top_k cache_control file_url",
-			Body:         `"usage":{"include":true}`,
-			Thinking:     "reasoning",
+			Accept:   "top_k cache_control file_url",
+			Body:     `"usage":{"include":true}`,
+			Thinking: "reasoning",
 		},
 	},
 	{
@@ -143,10 +141,9 @@ var hosts = []openai.Host{
 		Doc:        "https://inference-docs.cerebras.ai/api-reference/chat-completions",
 		Ops:        "completion text_completion models",
 		Quirks: openai.Quirks{
-			StrictSchema: true,
-			Drop:         "frequency_penalty presence_penalty logit_bias prediction modalities audio verbosity store web_search_options n",
-			Refuse:       "input_audio file video_url",
-			MaxTokens:    "max_completion_tokens",
+			Drop:      "frequency_penalty presence_penalty logit_bias prediction modalities audio verbosity store web_search_options n",
+			Refuse:    "input_audio file video_url",
+			MaxTokens: "max_completion_tokens",
 		},
 	},
 	{
@@ -304,7 +301,6 @@ var hosts = []openai.Host{
 		KeyEnv:     words("GITHUB_TOKEN GITHUB_API_KEY"),
 		Doc:        "https://docs.github.com/en/rest/models/inference",
 		Ops:        "completion embedding",
-		Quirks:     openai.Quirks{StrictSchema: true},
 	},
 	{
 		Name:       "huggingface",
@@ -327,7 +323,7 @@ var hosts = []openai.Host{
 			"X-Title":      "VERCEL_APP_NAME",
 		},
 		Ops:    "completion responses embedding models",
-		Quirks: openai.Quirks{StrictSchema: true, Accept: "cache_control", Thinking: "reasoning"},
+		Quirks: openai.Quirks{Accept: "cache_control", Thinking: "reasoning"},
 	},
 	{
 		Name:       "nebius",
@@ -375,7 +371,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("OPENAI_API_KEY"),
 		Doc:        "https://platform.openai.com/docs/api-reference/chat",
 		Ops:        "completion models",
-		Quirks:     openai.Quirks{StrictSchema: true, MaxTokens: "max_completion_tokens", Accept: "developer allowed_tools", ToolID: "40"},
+		Quirks:     openai.Quirks{MaxTokens: "max_completion_tokens", Accept: "developer allowed_tools", ToolID: "40"},
 	},
 	{
 		Name:        "custom_openai",
@@ -403,7 +399,7 @@ var hosts = []openai.Host{
 		KeyOptional: true,
 		Doc:         "https://docs.litellm.ai/docs/proxy/user_keys",
 		Ops:         "completion responses text_completion embedding image image_edit speech transcription moderation models",
-		Quirks:      openai.Quirks{StrictSchema: true, Accept: "top_k cache_control developer allowed_tools", MaxTokens: "max_completion_tokens", Thinking: "object"},
+		Quirks:      openai.Quirks{Accept: "top_k cache_control developer allowed_tools", MaxTokens: "max_completion_tokens", Thinking: "object"},
 	},
 	{
 		Name:        "llamafile",
@@ -458,7 +454,7 @@ var hosts = []openai.Host{
 		Doc:        "https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-chat-completions",
 		Auth:       azureAuth,
 		Ops:        "completion responses embedding image models",
-		Quirks:     openai.Quirks{StrictSchema: true, FlattenContent: true},
+		Quirks:     openai.Quirks{FlattenContent: true},
 	},
 	{
 		Name:       "bedrock_mantle",
@@ -982,7 +978,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("AIHUBMIX_API_KEY"),
 		Doc:        "https://docs.aihubmix.com",
 		Ops:        "completion responses embedding image speech transcription moderation models",
-		Quirks:     openai.Quirks{StrictSchema: true, MaxTokens: "max_completion_tokens"},
+		Quirks:     openai.Quirks{MaxTokens: "max_completion_tokens"},
 	},
 	{
 		Name:       "parasail",

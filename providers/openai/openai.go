@@ -59,7 +59,6 @@ var provider = New(Host{
 		Accept:          "developer allowed_tools",
 		Refuse:          "video_url",
 		ToolID:          "40",
-		StrictSchema:    true,
 		EmbeddingBase64: true,
 	},
 })
