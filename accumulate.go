@@ -18,20 +18,36 @@ import (
 //	for chunk, err := range s.All() { …; acc.Add(chunk) }
 //	messages = append(messages, *acc.Response().Message())
 type Accumulator struct {
-	head    CompletionResponse
-	choices []*choiceAccumulator
+	head    chunkHead
+	choices []*choiceAccumulator // sorted by index
 	usage   *Usage
 	// limit bounds what is kept, in bytes of text; 0: no bound. full is set when something was left out.
 	limit, size int
 	full        bool
 }
 
+// chunkHead is what the chunks of an answer repeat.
+type chunkHead struct {
+	id, model, fingerprint, tier string
+	created                      int64
+	extra                        Extra
+}
+
+// choiceAccumulator keeps apart what most streams have, text, and the rest: many streams may be open.
 type choiceAccumulator struct {
+	index              int
+	finish             FinishReason
+	native             string
+	content, reasoning []byte
+	*choiceRest
+}
+
+type choiceRest struct {
 	Choice
-	content, reasoning, refusal []byte
-	calls                       []*callAccumulator
-	thinking                    []*thinkingAccumulator
-	audio, transcript           []byte
+	refusal           []byte
+	calls             []*callAccumulator // sorted by index
+	thinking          []*thinkingAccumulator
+	audio, transcript []byte
 }
 
 type callAccumulator struct {
@@ -50,21 +66,21 @@ func (a *Accumulator) Add(c *CompletionChunk) {
 		return
 	}
 	h := &a.head
-	setString(&h.ID, c.ID)
-	setString(&h.Model, c.Model)
-	setString(&h.SystemFingerprint, c.SystemFingerprint)
-	setString(&h.ServiceTier, c.ServiceTier)
+	setString(&h.id, c.ID)
+	setString(&h.model, c.Model)
+	setString(&h.fingerprint, c.SystemFingerprint)
+	setString(&h.tier, c.ServiceTier)
 	if c.Created != 0 {
-		h.Created = c.Created
+		h.created = c.Created
 	}
 	if c.Usage != nil {
 		a.usage = c.Usage
 	}
 	if len(c.Extra) > 0 {
-		if h.Extra == nil {
-			h.Extra = make(Extra, len(c.Extra))
+		if h.extra == nil {
+			h.extra = make(Extra, len(c.Extra))
 		}
-		maps.Copy(h.Extra, c.Extra)
+		maps.Copy(h.extra, c.Extra)
 	}
 	for i := range c.Choices {
 		a.addChoice(&c.Choices[i])
@@ -88,13 +104,14 @@ func (a *Accumulator) room(n int) bool {
 }
 
 func (a *Accumulator) choice(index int) *choiceAccumulator {
-	for _, c := range a.choices {
-		if c.Index == index {
-			return c
+	i := 0
+	for ; i < len(a.choices) && a.choices[i].index <= index; i++ {
+		if a.choices[i].index == index {
+			return a.choices[i]
 		}
 	}
-	c := &choiceAccumulator{Choice: Choice{Index: index, Message: Message{Role: RoleAssistant}}}
-	a.choices = append(a.choices, c)
+	c := &choiceAccumulator{index: index}
+	a.choices = slices.Insert(a.choices, i, c)
 	return c
 }
 
@@ -107,9 +124,15 @@ func (a *Accumulator) addChoice(cc *ChunkChoice) {
 		c.reasoning = append(c.reasoning, d.ReasoningContent...)
 	}
 	if cc.FinishReason != "" {
-		c.FinishReason = cc.FinishReason
+		c.finish = cc.FinishReason
 	}
-	setString(&c.NativeFinishReason, cc.NativeFinishReason)
+	setString(&c.native, cc.NativeFinishReason)
+	if c.choiceRest == nil {
+		if textOnly(cc) {
+			return
+		}
+		c.choiceRest = &choiceRest{Choice: Choice{Message: Message{Role: RoleAssistant}}}
+	}
 	setString(&c.StopSequence, cc.StopSequence)
 	for i := range d.ToolCalls {
 		a.addCall(c, &d.ToolCalls[i])
@@ -149,12 +172,7 @@ func (a *Accumulator) addChoice(cc *ChunkChoice) {
 }
 
 func (a *Accumulator) addCall(c *choiceAccumulator, tc *ToolCall) {
-	i := slices.IndexFunc(c.calls, func(have *callAccumulator) bool { return have.Index == tc.Index })
-	if i < 0 {
-		i = len(c.calls)
-		c.calls = append(c.calls, &callAccumulator{ToolCall: ToolCall{Index: tc.Index}})
-	}
-	call := c.calls[i]
+	call := c.callAt(tc.Index)
 	setString(&call.ID, tc.ID)
 	setString(&call.Type, tc.Type)
 	setString(&call.Origin, tc.Origin)
@@ -173,6 +191,26 @@ func (a *Accumulator) addCall(c *choiceAccumulator, tc *ToolCall) {
 		call.input = append(call.input, input...)
 	}
 	a.addExtra(&call.Extra, tc.Extra)
+}
+
+// textOnly says that a chunk adds nothing but text, and the role that every answer has.
+func textOnly(cc *ChunkChoice) bool {
+	d := &cc.Delta
+	return (d.Role == "" || d.Role == RoleAssistant) && len(d.ToolCalls) == 0 && len(d.ThinkingBlocks) == 0 && d.Refusal == "" &&
+		len(d.Annotations) == 0 && len(d.Images) == 0 && d.Audio == nil && d.Native == nil && len(d.Extra) == 0 &&
+		cc.StopSequence == "" && cc.Logprobs == nil && len(cc.Extra) == 0
+}
+
+func (c *choiceAccumulator) callAt(index int) *callAccumulator {
+	i := 0
+	for ; i < len(c.calls) && c.calls[i].Index <= index; i++ {
+		if c.calls[i].Index == index {
+			return c.calls[i]
+		}
+	}
+	call := &callAccumulator{ToolCall: ToolCall{Index: index}}
+	c.calls = slices.Insert(c.calls, i, call)
+	return call
 }
 
 // repeats says whether name is the whole name again, as hosts that repeat it on each fragment send it, and not
@@ -274,30 +312,32 @@ func (a *Accumulator) partial() *CompletionResponse {
 }
 
 func (a *Accumulator) build() *CompletionResponse {
-	if len(a.choices) == 0 && a.head.ID == "" && a.head.Model == "" && a.usage == nil {
+	h := &a.head
+	if len(a.choices) == 0 && h.id == "" && h.model == "" && a.usage == nil {
 		return nil
 	}
-	r := a.head
-	r.Object = "chat.completion"
-	r.Usage = a.usage
-	r.Extra = maps.Clone(r.Extra)
-	r.Choices = make([]Choice, 0, len(a.choices))
+	r := CompletionResponse{ID: h.id, Object: "chat.completion", Created: h.created, Model: h.model, SystemFingerprint: h.fingerprint,
+		ServiceTier: h.tier, Usage: a.usage, Extra: maps.Clone(h.extra), Choices: make([]Choice, 0, len(a.choices))}
 	for _, c := range a.choices {
 		r.Choices = append(r.Choices, c.build())
 	}
-	slices.SortFunc(r.Choices, func(x, y Choice) int { return x.Index - y.Index })
 	return &r
 }
 
 func (c *choiceAccumulator) build() Choice {
-	ch := c.Choice
+	rest := c.choiceRest
+	if rest == nil {
+		rest = &choiceRest{Choice: Choice{Message: Message{Role: RoleAssistant}}}
+	}
+	ch := rest.Choice
+	ch.Index, ch.FinishReason, ch.NativeFinishReason = c.index, c.finish, c.native
 	m := &ch.Message
 	if len(c.content) > 0 {
 		m.Content = Content{TextPart(string(c.content))}
 	}
 	m.ReasoningContent = string(c.reasoning)
-	m.Refusal = string(c.refusal)
-	for i, tc := range c.sortedCalls() {
+	m.Refusal = string(rest.refusal)
+	for i, tc := range rest.calls {
 		call := tc.ToolCall
 		call.Index = i
 		if call.Type == "custom" {
@@ -307,7 +347,7 @@ func (c *choiceAccumulator) build() Choice {
 		}
 		m.ToolCalls = append(m.ToolCalls, call)
 	}
-	for i, t := range c.thinking {
+	for i, t := range rest.thinking {
 		b := t.ThinkingBlock
 		b.Index = i
 		b.Thinking, b.Signature, b.Data = string(t.text), string(t.signature), string(t.data)
@@ -315,14 +355,10 @@ func (c *choiceAccumulator) build() Choice {
 	}
 	if m.Audio != nil {
 		audio := *m.Audio
-		audio.Data, audio.Transcript = string(c.audio), string(c.transcript)
+		audio.Data, audio.Transcript = string(rest.audio), string(rest.transcript)
 		m.Audio = &audio
 	}
 	return ch
-}
-
-func (c *choiceAccumulator) sortedCalls() []*callAccumulator {
-	return slices.SortedStableFunc(slices.Values(c.calls), func(x, y *callAccumulator) int { return x.Index - y.Index })
 }
 
 // finish gives an answer the forms that this package promises, whatever its provider's habits: complete tool

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -87,7 +88,9 @@ func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 		if forbiddenHeader(name) {
 			return nil, InvalidRequest("headers", "the header "+name+" cannot be set by WithHeader; keys are given by WithAPIKey")
 		}
-		out.Header[name] = values
+		if !joined(out.Header.Get(name), values[0]) {
+			out.Header[name] = values
+		}
 	}
 	out.GetBody = nil // with it net/http would send again behind the engine's back
 	setBody(out, body)
@@ -108,6 +111,17 @@ func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 }
 
 var userAgent = []string{"llm-go"}
+
+// joined says whether the provider has already put the caller's values into a list of its own.
+func joined(list, values string) bool {
+	have := strings.Split(strings.ReplaceAll(list, " ", ""), ",")
+	for v := range strings.SplitSeq(strings.ReplaceAll(values, " ", ""), ",") {
+		if !slices.Contains(have, v) {
+			return false
+		}
+	}
+	return true
+}
 
 // forbiddenHeader: headers that carry credentials belong to Auth, the others to net/http.
 func forbiddenHeader(name string) bool {
@@ -131,6 +145,9 @@ func (c *Call) trusts(u *url.URL) bool {
 		return true
 	}
 	for _, h := range c.Provider.Hosts {
+		if strings.Contains(h, "{") {
+			h, _ = c.expand(h)
+		}
 		if u.Host == h || strings.HasPrefix(h, "*.") && strings.HasSuffix(u.Host, h[1:]) {
 			return u.Scheme == "https"
 		}

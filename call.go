@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/llm-go/llm/internal/jsonx"
@@ -41,6 +42,7 @@ type Call struct {
 	account  *account
 	key      Secret
 	runner   runner
+	given    bool   // the caller gave the base URL
 	baseHost string // the host that the key belongs to
 	sent     []byte // the last body sent, to tell echoes of it in errors
 	// viaResponses asks for the Responses operation behind a completion.
@@ -52,6 +54,9 @@ type account struct {
 	attemptsLeft int
 	attempts     []Attempt
 	warnings     []Warning
+	buffer       *[]byte // of the request's body, lent by Buffer
+	ends         []func()
+	secrets      []Secret // that Auth was given, to be kept out of errors
 }
 
 // Result is what a handler returns: a *CompletionResponse, *EmbeddingResponse … in Response, or, when
@@ -180,23 +185,37 @@ func (c *Call) Unsupported(param, why string) error {
 		Message: msg + "; leave it out, or allow dropping it with llm.WithDropParams(" + fmt.Sprintf("%q", param) + ")"}
 }
 
+// Header is a header that the caller gave by [WithHeader]. It replaces one of the same name that an Encode sets,
+// unless Encode sets a list (joined by commas) that has it.
+func (c *Call) Header(name string) string { return c.settings.headers.Get(name) }
+
 // Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set.
 func (c *Call) Key() Secret { return c.key }
 
 // Setting is a named setting, such as AWS_REGION: from [WithSetting], else from the environment variable of
 // that name. The first of names that is set wins.
 func (c *Call) Setting(names ...string) string {
-	return c.Secret(names...).Reveal()
+	return c.setting(c.settings.noEnv, names).Reveal()
 }
 
-// Secret is like Setting for values that must not be seen, such as AWS_SECRET_ACCESS_KEY.
+// Secret is like Setting for values that must not be seen, such as AWS_SECRET_ACCESS_KEY. Like a key, a secret
+// from the environment belongs to the provider's own host: it is not given out for a base URL that the caller
+// gave.
 func (c *Call) Secret(names ...string) Secret {
+	s := c.setting(c.settings.noEnv || c.given, names)
+	if !s.IsZero() && !slices.Contains(c.account.secrets, s) {
+		c.account.secrets = append(c.account.secrets, s)
+	}
+	return s
+}
+
+func (c *Call) setting(noEnv bool, names []string) Secret {
 	for _, name := range names {
 		if v, ok := c.settings.vars[name]; ok {
 			return v
 		}
 	}
-	if c.settings.noEnv {
+	if noEnv {
 		return Secret{}
 	}
 	for _, name := range names {
@@ -253,6 +272,37 @@ func NewRequest(method, rawURL, contentType string, body []byte) (*http.Request,
 	return r, nil
 }
 
+// Buffer is an empty slice with room for size bytes, for the body that an Encode writes: the engine lends the same
+// memory to other calls later. Nothing but the request may keep it.
+func (c *Call) Buffer(size int) []byte {
+	if c.account.buffer != nil {
+		return make([]byte, 0, size)
+	}
+	b := bodies.Get().(*[]byte)
+	if cap(*b) < size {
+		*b = make([]byte, 0, size)
+	}
+	c.account.buffer = b
+	return (*b)[:0]
+}
+
+// bodies are buffers for requests: prompts are long, and fresh memory of that size costs as much as filling it.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledBody keeps rare giants out of the pool.
+const maxPooledBody = 1 << 20
+
+// release gives the buffer back, if it is certain that no transport reads it any more: there was one attempt, and
+// its request was written to the end. An earlier attempt's connection may still be sending.
+func (c *Call) release(a *attempt) {
+	b := c.account.buffer
+	c.account.buffer = nil
+	if b != nil && cap(*b) <= maxPooledBody && len(c.account.attempts) == 1 && a.wrote.Load() {
+		c.sent = nil
+		bodies.Put(b)
+	}
+}
+
 // payload is a request body that knows its bytes.
 type payload struct {
 	bytes.Reader
@@ -271,6 +321,52 @@ func setBody(r *http.Request, data []byte) {
 	p := &payload{data: data}
 	p.Reset(data)
 	r.Body = p
+}
+
+// ReadAll reads and closes the body of an answer that a [Send] returned, within the call's limit
+// ([WithMaxBodyBytes]).
+func (c *Call) ReadAll(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if b, ok := resp.Body.(*attemptBody); ok {
+		data, err := b.a.readAll()
+		if err != nil {
+			return nil, b.a.classify(err)
+		}
+		return data, nil
+	}
+	return io.ReadAll(resp.Body)
+}
+
+// OnEnd has f called once when the exchange ends, however it ends: an answer, an error, the last piece of a
+// stream, or a reader who leaves early. It is for a Do or DoStream that has something to tidy up at the
+// provider, in the time that [Parting] gives. The last one registered is called first.
+func (c *Call) OnEnd(f func()) { c.account.ends = append(c.account.ends, f) }
+
+// end calls what OnEnd registered.
+func (c *Call) end() {
+	ends := c.account.ends
+	c.account.ends = nil
+	for _, f := range slices.Backward(ends) {
+		f()
+	}
+}
+
+type partingKey struct{}
+
+// Parting is a context for what an Op has still to send when its call is over, such as the cancelling of work
+// that it began: it does not end with ctx, but after d. What a [Send] sends with it is one attempt outside the
+// call's budget and its clocks, and is in no record.
+func Parting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), partingKey{}, true), d)
+}
+
+// parting is a copy of the call for what is sent with a [Parting] context.
+func (c *Call) parting(ctx context.Context) *Call {
+	d, s := *c, *c.settings
+	s.callbacks = nil
+	d.settings, d.account = &s, &account{attemptsLeft: 1}
+	d.deadline, _ = ctx.Deadline()
+	return &d
 }
 
 // RequestBody is the body of a request made by [NewRequest], for an [Auth] that signs it. It must not be

@@ -323,8 +323,14 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 	if op.Do != nil {
 		dctx, cancel := call.withDeadline(ctx)
 		defer cancel()
+		defer call.end()
 		var err error
 		if resp, err = op.Do(dctx, call, req, call.send); err != nil {
+			if _, ok := asError(err); !ok {
+				if e := contextError(dctx); e != nil { // the deadline may be the call's, and not ctx's own
+					return nil, e
+				}
+			}
 			return nil, err
 		}
 	} else {
@@ -347,6 +353,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 				return a.failed(err)
 			}
 			a.succeeded()
+			call.release(a)
 			return nil
 		}); err != nil {
 			return nil, err
@@ -426,12 +433,13 @@ func (e *endpoint[Req, Resp, Chunk]) open(ctx context.Context, call *Call, op *O
 // newStream makes the stream of an attempt whose headers have arrived.
 func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, a *attempt) *Stream[Chunk] {
 	s := &Stream[Chunk]{watch: e.watcher(call), stop: func() { a.cancel(errClosed) }}
-	between := limit(call.settings.timeout.between, DefaultStallTimeout)
-	s.feed = func() { a.clock.feed(between) }
+	s.clock, s.between = &a.clock, limit(call.settings.timeout.between, DefaultStallTimeout)
 	s.settle = func(err error) error {
+		defer call.end()
 		if err == io.EOF {
 			a.drain()
 			a.close()
+			call.release(a)
 			s.meta.Warnings = call.account.warnings
 			return err
 		}
@@ -479,7 +487,8 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 	s.firstContent = time.Since(a.call.start)
 	a.succeeded()
 	s.meta = a.call.newMeta(a)
-	a.clock.enter(phaseBetween, limit(a.call.settings.timeout.between, DefaultStallTimeout))
+	a.clock.enter(phaseBetween, s.between)
+	a.clock.pause(true)
 	return nil
 }
 
@@ -496,17 +505,23 @@ func (e *endpoint[Req, Resp, Chunk]) openDo(ctx context.Context, call *Call, op 
 		if err = s.prime(); err == nil {
 			s.firstContent = time.Since(call.start)
 			s.meta = call.newMeta(nil)
-			a.clock.enter(phaseBetween, limit(call.settings.timeout.between, DefaultStallTimeout))
+			a.clock.enter(phaseBetween, s.between)
+			a.clock.pause(true)
 			return s, nil
 		}
 	}
 	err = a.classify(err)
 	a.close()
+	call.end()
 	return nil, err
 }
 
-// send is the [Send] of an Op that makes its exchange by itself.
+// send is the [Send] of an Op that makes its exchange by itself. The budget of attempts is for failures: an
+// exchange that succeeds gives its attempt back, or polling would use them up.
 func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	if ctx.Value(partingKey{}) != nil {
+		c = c.parting(ctx)
+	}
 	body, err := bodyBytes(r)
 	if err != nil {
 		return nil, InvalidRequest("request", "the request's body cannot be read: "+err.Error())
@@ -684,11 +699,19 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 
 // clean removes the key, and what the provider echoes of the prompt, from what an error prints.
 func (c *Call) clean(e *Error) {
-	if key := c.key.Reveal(); len(key) >= 4 {
-		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
-			*text = strings.ReplaceAll(*text, key, redacted)
+	hide := func(secret Secret) {
+		value := secret.Reveal()
+		if len(value) < 4 {
+			return
 		}
-		e.Body = bytes.ReplaceAll(e.Body, []byte(key), []byte(redacted))
+		for _, text := range []*string{&e.Message, &e.Type, &e.Code, &e.Param, &e.RequestID} {
+			*text = strings.ReplaceAll(*text, value, redacted)
+		}
+		e.Body = bytes.ReplaceAll(e.Body, []byte(value), []byte(redacted))
+	}
+	hide(c.key)
+	for _, s := range c.account.secrets {
+		hide(s)
 	}
 	if e.Status != 0 || len(e.Body) > 0 {
 		e.Message = hideEcho(e.Message, c.sent, c.Model)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -401,5 +402,57 @@ func TestForbiddenHeaders(t *testing.T) {
 	for _, h := range []string{"authorization", "Host", "x-api-key", "Transfer-Encoding"} {
 		_, err := c.Completion(t.Context(), ask("Hi"), llm.WithHeader(h, "x"))
 		require.ErrorIs(t, err, llm.ErrInvalidRequest, h)
+	}
+}
+
+// piped is a transport whose answers are written by the test: it works in a synctest bubble, where sockets do not.
+type piped func(w *io.PipeWriter)
+
+func (f piped) RoundTrip(r *http.Request) (*http.Response, error) {
+	pr, pw := io.Pipe()
+	context.AfterFunc(r.Context(), func() { pr.CloseWithError(r.Context().Err()) })
+	go f(pw)
+	return &http.Response{StatusCode: 200, Header: make(http.Header), Body: pr, Request: r}, nil
+}
+
+func TestSlowReadersAreNotStalls(t *testing.T) {
+	for name, first := range map[string]string{
+		"after content":    chunk("Hel"),
+		"after no content": chunk("Hel") + "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{}}]}\n\n",
+	} {
+		for rest, want := range map[string]error{chunk("lo.") + streamEnd: nil, "": llm.ErrStallTimeout} {
+			t.Run(fmt.Sprintf("%s/%v", name, want), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const d = time.Minute
+					goOn := make(chan struct{})
+					c := llm.New(llm.WithProvider(testProvider()), llm.WithAPIKey(testKey), llm.WithStallTimeout(d), llm.WithMaxAttempts(1),
+						llm.WithHTTPClient(&http.Client{Transport: piped(func(w *io.PipeWriter) {
+							fmt.Fprint(w, first)
+							<-goOn
+							fmt.Fprint(w, rest)
+							if rest != "" {
+								w.Close()
+							}
+						})}))
+					s, err := c.CompletionStream(t.Context(), ask("Hi"))
+					require.NoError(t, err)
+					for range strings.Count(first, "data:") {
+						_, err = s.Next()
+						require.NoError(t, err)
+					}
+					time.Sleep(10 * d) // the reader thinks, on the bubble's clock
+					close(goOn)
+					start := time.Now()
+					resp, err := llm.Collect(s)
+					if want != nil {
+						require.ErrorIs(t, err, want)
+						require.Equal(t, d, time.Since(start))
+						return
+					}
+					require.NoError(t, err)
+					require.Equal(t, "lo.", resp.Text())
+				})
+			})
+		}
 	}
 }

@@ -37,7 +37,8 @@ type Provider struct {
 	// KeyOptional is set for hosts that work without a key, such as servers on this machine.
 	KeyOptional bool
 	// Hosts are further host names that the key may be sent to, beside that of the base URL: "*.example.com"
-	// matches any name below example.com. A request that an Op makes to any other host goes without a key.
+	// matches any name below example.com, and variables are filled in as in BaseURL. A request that an Op makes
+	// to any other host goes without a key.
 	Hosts []string
 	// Doc is the URL of the API reference.
 	Doc string

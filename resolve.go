@@ -40,10 +40,15 @@ func (c *Call) resolveBase(name string) (given bool, err error) {
 	}
 	c.BaseURL, c.baseHost = strings.TrimSuffix(base, "/"), u.Host
 	if given {
-		if own, err := url.Parse(p.BaseURL); err == nil && own.Host == u.Host && own.Scheme == u.Scheme {
+		own := p.BaseURL
+		if strings.Contains(own, "{") {
+			own, _ = c.expand(own)
+		}
+		if own, err := url.Parse(own); err == nil && own.Host == u.Host && own.Scheme == u.Scheme {
 			given = false
 		}
 	}
+	c.given = given
 	return given, nil
 }
 

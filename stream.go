@@ -19,9 +19,11 @@ type Stream[T any] struct {
 	stop    func()            // makes a blocked next return; may be called beside it
 	settle  func(error) error // the end: called once, never beside next; returns what Next is to return
 	watch   watcher[T]
-	feed    func() // content arrived
-	pending []*T   // read ahead, to be delivered first
-	ended   error  // what Next returns from now on
+	clock   *clock        // nil: none
+	between time.Duration // the limit between contents
+	content bool          // the last piece had content
+	pending []*T          // read ahead, to be delivered first
+	ended   error         // what Next returns from now on
 	meta    *Meta
 	chunks  int
 	// firstContent is how long it took from the call's start.
@@ -115,6 +117,11 @@ func (s *Stream[T]) Next() (*T, error) {
 
 // pull reads until there is something to deliver.
 func (s *Stream[T]) pull() (*T, error) {
+	s.content = false
+	if s.clock != nil {
+		s.clock.resume(s.between)
+		defer func() { s.clock.pause(s.content) }()
+	}
 	for {
 		c, err := s.next()
 		if err != nil {
@@ -128,12 +135,11 @@ func (s *Stream[T]) pull() (*T, error) {
 			return nil, err
 		}
 		if s.watch == nil {
+			s.content = true
 			return c, nil
 		}
 		content, keep := s.watch.see(c)
-		if content && s.feed != nil {
-			s.feed()
-		}
+		s.content = s.content || content
 		if keep {
 			return c, nil
 		}
@@ -314,6 +320,7 @@ func (w *completionWatcher) see(c *CompletionChunk) (content, keep bool) {
 // holdUsage takes the usage off a chunk until the end: some hosts send a running count. A chunk that is
 // nothing but usage is held itself.
 func (w *completionWatcher) holdUsage(c *CompletionChunk) {
+	w.acc.usage = c.Usage
 	if len(c.Choices) == 0 {
 		w.usage = c
 		return
@@ -324,8 +331,12 @@ func (w *completionWatcher) holdUsage(c *CompletionChunk) {
 }
 
 func (w *completionWatcher) turnEnd(index int, reason FinishReason) FinishReason {
+	rest := w.acc.choice(index).choiceRest
+	if rest == nil {
+		return turnEnd(reason, false)
+	}
 	called := false
-	for _, call := range w.acc.choice(index).calls {
+	for _, call := range rest.calls {
 		tc := call.ToolCall
 		if tc.Type == "custom" {
 			tc.Custom = &CustomCall{Name: string(call.name), Input: string(call.input)}
@@ -340,14 +351,14 @@ func (w *completionWatcher) turnEnd(index int, reason FinishReason) FinishReason
 func (w *completionWatcher) last() *CompletionChunk {
 	c := w.usage
 	for _, have := range w.acc.choices {
-		if have.FinishReason != "" {
+		if have.finish != "" {
 			continue
 		}
 		if c == nil {
-			c = &CompletionChunk{ID: w.acc.head.ID, Object: "chat.completion.chunk", Created: w.acc.head.Created, Model: w.acc.head.Model}
+			c = &CompletionChunk{ID: w.acc.head.id, Object: "chat.completion.chunk", Created: w.acc.head.created, Model: w.acc.head.model}
 		}
-		have.FinishReason = w.turnEnd(have.Index, "")
-		c.Choices = append(c.Choices, ChunkChoice{Index: have.Index, FinishReason: have.FinishReason})
+		have.finish = w.turnEnd(have.index, "")
+		c.Choices = append(c.Choices, ChunkChoice{Index: have.index, FinishReason: have.finish})
 	}
 	return c
 }

@@ -30,15 +30,17 @@ var ErrEventTooLarge = errors.New("stream: event exceeds the limit")
 var errReader = errors.New("stream: the reader returned an impossible count")
 
 const (
-	firstBuffer = 4 << 10
-	minRead     = 512 // less room than this is not worth a read, if more can be had
-	emptyReads  = 100 // in a row, as for bufio
+	firstBuffer = 1 << 10 // a stream that waits for a model's next word, as most do, should hold little
+	fastBuffer  = 8 << 10 // up to here the buffer also grows when reads fill it
+	minRead     = 512     // less room than this is not worth a read, if more can be had
+	emptyReads  = 100     // in a row, as for bufio
 )
 
 // source is a buffer over a reader: buf[pos:end] is read and not yet used.
 type source struct {
 	r        io.Reader
 	buf      []byte
+	filled   bool // the last read filled buf: there is more where that came from
 	pos, end int
 	limit    int
 	err      error // of the last read; sticky
@@ -63,7 +65,7 @@ func (s *source) more(keep int) (shift int, err error) {
 		s.end -= shift
 	}
 	// One byte above the limit is enough to see that a frame is too large.
-	if most := max(s.limit+1, firstBuffer); len(s.buf)-s.end < minRead && len(s.buf) < most {
+	if most := max(s.limit+1, firstBuffer); len(s.buf) < most && (len(s.buf)-s.end < minRead || s.filled && len(s.buf) < fastBuffer) {
 		size := max(2*len(s.buf), firstBuffer)
 		if size > most/2 {
 			size = most // rather than twice the same step, with both buffers alive
@@ -78,6 +80,7 @@ func (s *source) more(keep int) (shift int, err error) {
 			return shift, s.fail(errReader)
 		}
 		s.end += n
+		s.filled = s.end == len(s.buf)
 		s.err = err // for the next call, if there are bytes to use first
 		if n > 0 {
 			return shift, nil

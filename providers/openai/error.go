@@ -135,7 +135,9 @@ func (w *wireError) object(d *jsonx.Decoder) bool {
 		case "code", "error_code", "status", "status_code", "statusCode":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "estimated_time": // Hugging Face: seconds until the model is loaded
 			if d.Kind() == jsonx.Number {
 				w.wait = time.Duration(d.Float() * float64(time.Second))
@@ -190,7 +192,9 @@ func (w *wireError) value(d *jsonx.Decoder) bool {
 		case "code", "status", "status_code", "http_code", "http_status_code":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "loc": // FastAPI: where the field is
 			var path []string
 			for d.Array(); d.More(); {
@@ -485,17 +489,16 @@ var texts = []textRule{
 		"content management policy", // Azure
 		"content policy",
 		"content_filter",
-		"safety system",               // OpenAI
-		"usage policies",              // OpenAI
-		"violating our usage policy",  // OpenAI, code invalid_prompt
-		"usage guidelines",            // xAI
-		"your input was flagged",      // OpenRouter
-		"content exists risk",         // DeepSeek
-		"considered high risk",        // Moonshot
-		"inappropriate content",       // DashScope
-		"potentially sensitive",       //
-		"unsafe or sensitive",         // Z.AI
-		"limited access to this…risk", //
+		"safety system",             // OpenAI
+		"violating our usage polic", // OpenAI, reasoning models
+		"usage policies",            // OpenAI
+		"usage guidelines",          // xAI
+		"your input was flagged",    // OpenRouter
+		"content exists risk",       // DeepSeek
+		"considered high risk",      // Moonshot
+		"inappropriate content",     // DashScope
+		"potentially sensitive",     //
+		"unsafe or sensitive",       // Z.AI
 	}},
 	{llm.ErrQuota, []llm.ErrorKind{llm.ErrRateLimit, llm.ErrPermission, llm.ErrInvalidRequest, llm.ErrUnknown}, []string{
 		"exceeded your current quota",
@@ -569,6 +572,10 @@ func waitIn(text string) time.Duration {
 		unit = time.Minute
 	case strings.HasPrefix(word, "hour"):
 		unit = time.Hour
+	}
+	const most = 10 * 365 * 24 * time.Hour // more is no wait, and would overflow
+	if n > float64(most)/float64(unit) {
+		return 0
 	}
 	return time.Duration(n * float64(unit))
 }

@@ -1,4 +1,3 @@
-
 // The smallest program that makes a chat call with this library and one provider.
 package main
 
