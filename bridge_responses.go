@@ -1054,8 +1054,8 @@ func (w *eventWriter) finish() {
 	}
 	reason := choice.FinishReason
 	for _, c := range w.acc.choices { // calls make it tool_calls; here what cut them counts
-		if c.Index == 0 {
-			reason = c.FinishReason
+		if c.index == 0 {
+			reason = c.finish
 		}
 	}
 	last := "completed"
