@@ -478,9 +478,14 @@ var chatAnswers = map[string]*CompletionResponse{
 	"gemini": chatAnswer(Message{ReasoningContent: "hm", Content: Content{TextPart("x")},
 		ToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{"a":1}`}, Signature: "AbC+/==", Origin: "gemini"},
 			{Index: 1, ID: "c2", Type: "custom", Custom: &CustomCall{Name: "g", Input: "x"}}}}, FinishToolCalls),
-	"native":    chatAnswer(Message{Content: Content{TextPart("x")}, Native: &NativeContent{Origin: "anthropic", Content: []byte(`[{"type":"text","text":"x", "n":1.50}]`)}}, FinishStop),
-	"reasoning": chatAnswer(Message{ReasoningContent: "thinking aloud", Content: Content{TextPart("x")}}, FinishStop),
-	"refusal":   chatAnswer(Message{Refusal: "No."}, FinishStop),
+	"native": chatAnswer(Message{Content: Content{TextPart("x")}, Native: &NativeContent{Origin: "anthropic", Content: []byte(`[{"type":"text","text":"x", "n":1.50}]`)}}, FinishStop),
+	"pictures": chatAnswer(Message{Content: Content{TextPart("x")}, Images: []Part{ImagePart("data:image/png;base64,aGk="),
+		{Type: "image_url", ImageURL: &ImageURL{URL: "data:image/webp;base64,aGk="}, Extra: Extra{"thought_signature": json.RawMessage(`"c2ln"`)}}}}, FinishStop),
+	"members of calls": chatAnswer(Message{ToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{}`},
+		Extra: Extra{"caller": json.RawMessage(`{"type":"direct"}`)}}}}, FinishToolCalls),
+	"cut though it parses": chatAnswer(Message{Content: Content{TextPart("x")}, IncompleteToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{}`}}}}, FinishLength),
+	"reasoning":            chatAnswer(Message{ReasoningContent: "thinking aloud", Content: Content{TextPart("x")}}, FinishStop),
+	"refusal":              chatAnswer(Message{Refusal: "No."}, FinishStop),
 	"citations": chatAnswer(Message{Content: Content{TextPart("Hé there")}, Annotations: []Annotation{
 		{Type: "url_citation", URLCitation: &URLCitation{StartIndex: 0, EndIndex: 2, URL: "https://x.test", Title: "X", CitedText: "q"}},
 		{Type: "file_citation", FileCitation: &FileCitation{FileID: "f", DocumentIndex: 1}}, {Type: "news", Extra: Extra{"n": json.RawMessage(`{"a":1}`)}}}}, FinishStop),
@@ -506,6 +511,7 @@ func TestMessagesSurviveResponses(t *testing.T) {
 				return
 			}
 			require.Len(t, req.Messages, 1)
+			require.Equal(t, len(want.ToolCalls()), len(req.Messages[0].ToolCalls))
 			require.JSONEq(t, toJSON(t, want.Message()), toJSON(t, req.Messages[0]))
 			for i, b := range want.Message().ThinkingBlocks {
 				require.Equal(t, b, req.Messages[0].ThinkingBlocks[i])
@@ -580,12 +586,15 @@ func shredChunks(c *CompletionResponse) []*CompletionChunk {
 	if d.Refusal != "" {
 		add(func(x *Delta) { x.Refusal = d.Refusal })
 	}
+	for i := range d.Images {
+		add(func(x *Delta) { x.Images = d.Images[i : i+1] })
+	}
 	for i := range d.Annotations {
 		add(func(x *Delta) { x.Annotations = d.Annotations[i : i+1] })
 	}
 	for _, t := range d.ToolCalls {
 		add(func(x *Delta) {
-			head := ToolCall{Index: t.Index, ID: t.ID, Type: t.Type, Signature: t.Signature, Origin: t.Origin}
+			head := ToolCall{Index: t.Index, ID: t.ID, Type: t.Type, Signature: t.Signature, Origin: t.Origin, Extra: t.Extra}
 			if t.Custom != nil {
 				head.Custom = &CustomCall{Name: t.Custom.Name}
 			}
@@ -695,6 +704,9 @@ func TestBridgedEventsFoldToTheAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := fromCompletion(c)
 			require.NoError(t, err)
+			if len(c.Message().IncompleteToolCalls) > 0 {
+				t.Skip("chunks cannot say that a call which parses is cut")
+			}
 			for _, chunks := range [][]*CompletionChunk{shredChunks(c), all(t, replayCompletion(c))} {
 				events := all(t, fromCompletionStream(pieces(chunks)))
 				checkEvents(t, events)
