@@ -220,7 +220,9 @@ func TestRedirectsAreErrors(t *testing.T) {
 	var hits atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer other.Close()
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/x?secret=1", 307) })
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/x?secret=1", http.StatusTemporaryRedirect)
+	})
 	_, err := c.Completion(t.Context(), ask("Hi"))
 	require.ErrorIs(t, err, llm.ErrRedirect)
 	require.ErrorContains(t, err, other.URL+"/x")

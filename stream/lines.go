@@ -57,7 +57,7 @@ func (l *Lines) Next() (line []byte, unterminated bool, err error) {
 		if n := len(line); n > 0 && line[n-1] == '\r' {
 			line = line[: n-1 : n-1]
 		}
-		if len(line) > 0 && (line[0] > ' ' || len(bytes.TrimSpace(line)) > 0) {
+		if len(line) > 0 && (line[0] > ' ' || len(bytes.TrimLeft(line, " \t\r")) > 0) { // JSON's white space, not Unicode's
 			return line, unterminated, nil
 		}
 		unterminated = false

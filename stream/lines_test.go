@@ -115,11 +115,12 @@ func FuzzLines(f *testing.F) {
 	for _, tt := range linesCases {
 		f.Add(tt.in, []byte{0, 3, 200})
 	}
+	f.Add("\u2003\n \u2003\n\v\n", []byte{1})
 	f.Fuzz(func(t *testing.T, in string, sizes []byte) {
 		var want []string
 		text := strings.TrimPrefix(in, "\ufeff")
 		for line := range strings.SplitSeq(text, "\n") {
-			if line = strings.TrimSuffix(line, "\r"); len(bytes.TrimSpace([]byte(line))) > 0 {
+			if line = strings.TrimSuffix(line, "\r"); strings.Trim(line, " \t\r") != "" {
 				want = append(want, line)
 			}
 		}

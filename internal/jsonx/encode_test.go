@@ -89,7 +89,7 @@ func TestAny(t *testing.T) {
 	loop := map[string]any{}
 	loop["loop"] = []any{loop}
 	for _, v := range []any{
-		nil, "a<b>&c\u2028", true, 1, int64(2), 1.5, 1e21, 1e-7, -0.0, json.Number("12"), json.RawMessage(`{"a":1}`), json.RawMessage(nil), uint8(3),
+		nil, "a<b>&c\u2028", true, 1, int64(2), 1.5, 1e21, 1e-7, math.Copysign(0, -1), json.Number("12"), json.RawMessage(`{"a":1}`), json.RawMessage(nil), uint8(3),
 		map[string]any{"b": 1, "a": []any{nil, map[string]any{}}}, map[string]any(nil), []any(nil), []any{}, []string(nil), []string{"x"}, []byte("hi"),
 		map[string]string{"k": "<v>"}, struct {
 			A int `json:"a,omitempty"`
@@ -118,11 +118,15 @@ func TestAny(t *testing.T) {
 	}
 }
 
+// escaped makes one of the two ways in which the standard library's implementations write what replaces
+// invalid UTF-8.
+func escaped(s string) string { return strings.ReplaceAll(s, "\uFFFD", `\ufffd`) }
+
 func TestAppendString(t *testing.T) {
 	for _, s := range []string{"", "a", "\x00\x01\x1f\x7f", "\"\\/\b\f\n\r\t", "<&>", "\u2028\u2029\u2027\u202a", "é你😀", "\xff", "a\xc3", "\xe2\x80", "\xed\xa0\x80", "\ufffd", strings.Repeat("é\n", 20)} {
 		for n := range 18 {
 			s := strings.Repeat("x", n) + s + strings.Repeat("y", n%5)
-			require.Equal(t, stdlib(t, s), string(jsonx.AppendString(nil, s)), "%q", s)
+			require.Equal(t, escaped(stdlib(t, s)), escaped(string(jsonx.AppendString(nil, s))), "%q", s)
 		}
 	}
 }
@@ -137,7 +141,7 @@ func FuzzAppendString(f *testing.F) {
 	f.Add("a\"\\\n<\u2028\xff")
 	f.Add("你好\xe2\x80world")
 	f.Fuzz(func(t *testing.T, s string) {
-		require.Equal(t, stdlib(t, s), string(jsonx.AppendString(nil, s)))
+		require.Equal(t, escaped(stdlib(t, s)), escaped(string(jsonx.AppendString(nil, s))))
 	})
 }
 

@@ -182,6 +182,9 @@ func (c *chat) rename(call *llm.Call, r *llm.CompletionRequest) (tail []byte, er
 		}
 		r.ResponseFormat = &llm.ResponseFormat{Type: "json_object"}
 	}
+	if r.ResponseFormat, err = strictFormat(call, "response_format.json_schema.schema", r.ResponseFormat); err != nil {
+		return nil, err
+	}
 	options := r.StreamOptions
 	r.StreamOptions = nil // valid only together with stream
 	if call.Stream {
@@ -315,7 +318,8 @@ func (c *chat) tools(call *llm.Call, r *llm.CompletionRequest) ([]llm.Tool, erro
 		t := &tools[i]
 		mark := t.CacheControl != nil && !c.cache
 		schema := t.Function != nil && len(c.strip) > 0 && (t.Function.Parameters != nil || t.Function.Strict != nil)
-		if !mark && !schema {
+		strict := t.Function != nil && t.Function.Strict != nil && *t.Function.Strict && t.Function.Parameters != nil && !c.strip["strict"]
+		if !mark && !schema && !strict {
 			continue
 		}
 		if !copied {
@@ -328,6 +332,14 @@ func (c *chat) tools(call *llm.Call, r *llm.CompletionRequest) ([]llm.Tool, erro
 				warned = true
 				call.Warn(llm.Warning{Code: "dropped_param", Param: "tools[" + strconv.Itoa(i) + "].cache_control", Message: noCache})
 			}
+		}
+		if strict {
+			f := *t.Function
+			var err error
+			if f.Parameters, f.Strict, err = strictForm(call, "tools["+strconv.Itoa(i)+"].function.parameters", f.Parameters); err != nil {
+				return nil, err
+			}
+			t.Function = &f
 		}
 		if schema {
 			f := *t.Function

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/llm-go/llm"
 )
@@ -93,7 +95,10 @@ func (o *responses) encode(call *llm.Call, req *llm.ResponsesRequest) (*http.Req
 		// Usage always comes; include_usage is not known here.
 		r.StreamOptions = &llm.StreamOptions{IncludeObfuscation: options.IncludeObfuscation}
 	}
-	body, err := r.AppendJSON(make([]byte, 0, responsesSize(&r)))
+	if err := o.strict(call, &r); err != nil {
+		return nil, err
+	}
+	body, err := r.AppendJSON(call.Buffer(responsesSize(&r)))
 	if err != nil {
 		return nil, llm.InvalidRequest("", "the request cannot be written as JSON: "+err.Error())
 	}
@@ -101,6 +106,34 @@ func (o *responses) encode(call *llm.Call, req *llm.ResponsesRequest) (*http.Req
 		body = append(body[:len(body)-1], `,"stream":true}`...)
 	}
 	return call.NewJSONRequest("/responses", body, req.Extra)
+}
+
+// strict brings the schemas for which the caller asked strictness into OpenAI's strict form.
+func (o *responses) strict(call *llm.Call, r *llm.ResponsesRequest) error {
+	if r.Text != nil && r.Text.Format != nil {
+		text := *r.Text
+		var err error
+		if text.Format, err = strictFormat(call, "text.format.schema", text.Format); err != nil {
+			return err
+		}
+		r.Text = &text
+	}
+	copied := false
+	for i := range r.Tools {
+		t := r.Tools[i]
+		if t.Strict == nil || !*t.Strict || t.Parameters == nil {
+			continue
+		}
+		if !copied {
+			r.Tools, copied = slices.Clone(r.Tools), true
+		}
+		var err error
+		if t.Parameters, t.Strict, err = strictForm(call, "tools["+strconv.Itoa(i)+"].parameters", t.Parameters); err != nil {
+			return err
+		}
+		r.Tools[i] = t
+	}
+	return nil
 }
 
 // responsesSize is an estimate of the encoded size, a little too high, so that the body is allocated once.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/internal/jsonx"
 )
 
@@ -38,6 +39,44 @@ func strictSchema(schema []byte) (strict json.RawMessage, lost []string, err err
 		return nil, nil, errOpen("its root is a choice (anyOf)")
 	}
 	return e.B, c.lost, nil
+}
+
+// strictForm is a schema, and whether it is sent as strict, for a caller who asked for strictness. What the form
+// cannot say is a warning; a schema that has no such form is sent as it is, not strict.
+func strictForm(call *llm.Call, param string, schema any) (any, *bool, error) {
+	var e jsonx.Encoder
+	e.Any(schema)
+	if err := e.Err(); err != nil {
+		return nil, nil, llm.InvalidRequest(param, "is not a JSON Schema: "+err.Error())
+	}
+	strict, lost, err := strictSchema(e.B)
+	var open errOpen
+	if errors.As(err, &open) {
+		call.Warn(llm.Warning{Code: "schema_constraint", Param: param,
+			Message: "the schema has no strict form (" + open.Error() + "); it is sent without strict, so the model may deviate from it"})
+		return schema, new(false), nil
+	}
+	if err != nil {
+		return nil, nil, llm.InvalidRequest(param, "is not a JSON Schema: "+err.Error())
+	}
+	for _, l := range lost {
+		call.Warn(llm.Warning{Code: "schema_constraint", Param: param, Message: "the strict form cannot say " + l})
+	}
+	return strict, new(true), nil
+}
+
+// strictFormat is a response_format whose schema is in the strict form, if it asks for that.
+func strictFormat(call *llm.Call, param string, f *llm.ResponseFormat) (*llm.ResponseFormat, error) {
+	if f == nil || f.JSONSchema == nil || f.JSONSchema.Schema == nil || f.JSONSchema.Strict == nil || !*f.JSONSchema.Strict {
+		return f, nil
+	}
+	g, s := *f, *f.JSONSchema
+	var err error
+	if s.Schema, s.Strict, err = strictForm(call, param, s.Schema); err != nil {
+		return nil, err
+	}
+	g.JSONSchema = &s
+	return &g, nil
 }
 
 type strictConverter struct{ lost []string }
@@ -256,6 +295,8 @@ func (c *strictConverter) object(e *jsonx.Encoder, l memberList, p place) error 
 		if props, err = members(raw); err != nil {
 			return err
 		}
+	} else if _, closed := l.get("additionalProperties"); !closed {
+		return errOpen("any object is allowed at " + p.name())
 	}
 	names := make([]string, 0, len(props))
 	e.Name("properties")

@@ -38,6 +38,7 @@ func TestStrictSchemaRefuses(t *testing.T) {
 	for name, in := range map[string]string{
 		"a map":           `{"type":"object","properties":{"m":{"type":"object","additionalProperties":{"type":"string"}}}}`,
 		"anything":        `{"type":"object","properties":{"m":{}}}`,
+		"any object":      `{"type":"object","properties":{"m":{"type":"object"}}}`,
 		"a list root":     `{"type":"array","items":{"type":"string"}}`,
 		"a combination":   `{"type":"object","properties":{"m":{"allOf":[{"type":"string"},{"minLength":1}]}}}`,
 		"a boolean child": `{"type":"object","properties":{"m":true}}`,

@@ -1,0 +1,106 @@
+package llm_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/llm-go/llm/internal/deptest"
+)
+
+// What the root package may need beside the standard library. Every program that uses this library carries it.
+var rootImports = map[string]string{
+	deptest.Module + "/internal/jsonx":    "reads and writes known JSON shapes in one pass",
+	deptest.Module + "/stream":            "classifies framing errors; holds nothing but framing",
+	"github.com/tidwall/gjson":            "walks JSON of unknown shape",
+	"github.com/tidwall/match":            "needed by gjson",
+	"github.com/tidwall/pretty":           "needed by gjson",
+	"github.com/cenkalti/backoff/v4":      "spaces retries",
+	"golang.org/x/sync/...":               "bounds parallel tool calls",
+	"github.com/google/jsonschema-go/...": "structured output: schemas from types, and answers checked against them",
+}
+
+// providerImports are what some providers need beside the root package's closure: the dialect that they borrow,
+// and signers.
+var providerImports = map[string]map[string]string{
+	"compat": {deptest.Module + "/providers/openai": "its hosts speak OpenAI's dialect"},
+	"bedrock": {
+		deptest.Module + "/providers/anthropic": "Claude's own fields inside Converse",
+		"github.com/aws/aws-sdk-go-v2/...":      "signs requests (SigV4) and frames event streams",
+		"github.com/aws/smithy-go/...":          "needed by aws-sdk-go-v2",
+	},
+}
+
+func TestImportsOfRoot(t *testing.T) {
+	deptest.AssertImports(t, deptest.Module, rootImports)
+	deptest.AssertNoImports(t, deptest.Module, map[string]string{
+		deptest.Module + "/providers/...": "a program carries only the providers that it imports",
+		deptest.Module + "/llmtest/...":   "test servers do not belong into programs",
+		"testing":                         "registers flags in every program",
+		"net/http/httptest":               "registers flags in every program",
+		"net/http/pprof":                  "registers handlers in every program",
+		"expvar":                          "registers handlers in every program",
+		"plugin":                          "loads code",
+		"os/exec":                         "starts programs",
+	})
+}
+
+func TestImportsOfStream(t *testing.T) {
+	deptest.AssertImports(t, deptest.Module+"/stream", map[string]string{})
+}
+
+func TestImportsOfInternal(t *testing.T) {
+	for _, pkg := range deptest.Packages(t, deptest.Module+"/internal/...") {
+		if pkg == deptest.Module+"/internal/readme" { // a program of this repository
+			continue
+		}
+		deptest.AssertNoImports(t, pkg, map[string]string{
+			deptest.Module + "/providers/...": "internal packages are shared by providers, so they know none",
+		})
+	}
+}
+
+func TestImportsOfProviders(t *testing.T) {
+	base := maps.Clone(rootImports)
+	base[deptest.Module] = "the contract that a provider fulfils"
+	base[deptest.Module+"/internal/..."] = "tools shared by providers"
+	for _, pkg := range deptest.Packages(t, deptest.Module+"/providers/...") {
+		name := strings.TrimPrefix(pkg, deptest.Module+"/providers/")
+		switch name {
+		case "all", "providertest": // imports every provider; a kit for tests, which imports testing and testify
+			continue
+		}
+		allowed := maps.Clone(base)
+		maps.Copy(allowed, providerImports[name])
+		deptest.AssertImports(t, pkg, allowed)
+		deptest.AssertNoImports(t, pkg, map[string]string{
+			"testing":           "registers flags in every program",
+			"net/http/httptest": "registers flags in every program",
+		})
+	}
+}
+
+func TestImportsOfTestKits(t *testing.T) {
+	for _, pkg := range append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Packages(t, deptest.Module+"/providers/providertest")...) {
+		deptest.AssertNoImports(t, pkg, map[string]string{
+			deptest.Module + "/providers/openai/...":    kitsKnowNone,
+			deptest.Module + "/providers/anthropic/...": kitsKnowNone,
+			deptest.Module + "/providers/gemini/...":    kitsKnowNone,
+			deptest.Module + "/providers/bedrock/...":   kitsKnowNone,
+			deptest.Module + "/providers/compat/...":    kitsKnowNone,
+			deptest.Module + "/providers/all/...":       kitsKnowNone,
+		})
+	}
+}
+
+const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"
+
+func TestNoUnsafe(t *testing.T) {
+	for _, pkg := range deptest.Packages(t, deptest.Module+"/...") {
+		deptest.AssertNoDirectImports(t, pkg, map[string]string{
+			"unsafe": "speed comes from doing less, not from going around the type system",
+			"C":      "the library cross-compiles",
+			"plugin": "loads code",
+		})
+	}
+}
