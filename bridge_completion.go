@@ -665,6 +665,8 @@ type itemReader struct {
 	item              *ResponsesItem
 }
 
+const maxParts = 1000
+
 // partReader is what is known of one part of a message.
 type partReader struct {
 	index, seen, base, annotations, tokens int
@@ -694,6 +696,9 @@ func (r *eventReader) partOf(it *itemReader, index int) *partReader {
 		if it.parts[i].index == index {
 			return &it.parts[i]
 		}
+	}
+	if len(it.parts) == maxParts { // no answer has so many; a hostile host must not make this slow
+		return &it.parts[maxParts-1]
 	}
 	it.parts = append(it.parts, partReader{index: index, base: r.runes})
 	return &it.parts[len(it.parts)-1]
