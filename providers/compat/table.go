@@ -488,7 +488,8 @@ var hosts = []openai.Host{
 		BaseURLEnv: words("GITHUB_COPILOT_API_BASE"),
 		KeyEnv:     words("GITHUB_COPILOT_TOKEN GITHUB_COPILOT_API_KEY"),
 		Doc:        "https://docs.github.com/en/copilot",
-		Header:     map[string]string{"Editor-Version": "llm-go/1.0", "Copilot-Integration-Id": "vscode-chat"},
+		// The host also wants a Copilot-Integration-Id, which is the caller's to claim: llm.WithHeader.
+		Header:     map[string]string{"Editor-Version": "llm-go/1.0"},
 		Ops:        "completion embedding models",
 		Quirks:     openai.Quirks{Accept: "cut_off"},
 	},
