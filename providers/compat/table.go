@@ -489,9 +489,9 @@ var hosts = []openai.Host{
 		KeyEnv:     words("GITHUB_COPILOT_TOKEN GITHUB_COPILOT_API_KEY"),
 		Doc:        "https://docs.github.com/en/copilot",
 		// The host also wants a Copilot-Integration-Id, which is the caller's to claim: llm.WithHeader.
-		Header:     map[string]string{"Editor-Version": "llm-go/1.0"},
-		Ops:        "completion embedding models",
-		Quirks:     openai.Quirks{Accept: "cut_off"},
+		Header: map[string]string{"Editor-Version": "llm-go/1.0"},
+		Ops:    "completion embedding models",
+		Quirks: openai.Quirks{Accept: "cut_off"},
 	},
 	{
 		Name:       "heroku",
