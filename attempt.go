@@ -296,10 +296,8 @@ func (a *attempt) drain() {
 		return
 	}
 	a.clock.enter(phaseRest, drainTimeout)
-	n, err := io.CopyN(io.Discard, a.resp.Body, 4<<10)
-	if err == nil || err == io.EOF && n > 2 {
-		a.call.Warn(Warning{Code: "stream", Message: "the host sent data after the end of the answer; it was ignored"})
-	}
+	rest, _ := io.ReadAll(io.LimitReader(a.resp.Body, 4<<10))
+	a.call.WarnTrailing(rest)
 }
 
 // close frees the attempt's connection and timers.
