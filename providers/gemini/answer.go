@@ -60,6 +60,7 @@ func (a *answer) read(data []byte) error {
 		a.turns[i].reset()
 	}
 	a.hasUsage = false
+	begun := false
 	failed := d.Kind() == jsonx.Array // errors of a stream come in a list
 	if failed {
 		d.Skip()
@@ -67,6 +68,10 @@ func (a *answer) read(data []byte) error {
 		for d.Object(); d.More(); {
 			switch string(d.Key()) {
 			case "candidates":
+				if begun {
+					d.Fail(errTwice)
+				}
+				begun = true
 				n := 0
 				for d.Array(); d.More(); n++ {
 					a.candidate(data, n)
@@ -261,9 +266,14 @@ func (a *answer) candidate(data []byte, n int) {
 	var finish string
 	var logprobs *llm.Logprobs
 	var extra llm.Extra
+	begun := false
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "content":
+			if begun {
+				d.Fail(errTwice)
+			}
+			begun = true
 			if t == nil {
 				content = d.Raw() // whose it is may be told only after it
 				continue
@@ -326,12 +336,20 @@ func (t *turn) keep(key string, v any) {
 	t.extra[key] = v
 }
 
+// errTwice: what a candidate says is added up as it is read, so that a member that comes twice would double it.
+var errTwice = errors.New("a list of the answer comes twice")
+
 func (t *turn) content(d *jsonx.Decoder, data []byte) {
+	begun := false
 	for d.Object(); d.More(); {
 		if string(d.Key()) != "parts" {
 			d.Skip()
 			continue
 		}
+		if begun {
+			d.Fail(errTwice)
+		}
+		begun = true
 		d.Kind()
 		start := d.Pos()
 		for d.Array(); d.More(); {
