@@ -85,9 +85,12 @@ func TestEveryCutIsAnError(t *testing.T) {
 				require.Equal(t, 5, resp.Usage.TotalTokens)
 				continue
 			}
-			require.ErrorIs(t, err, llm.ErrTruncated, "cut at %d", cut)
 			e := asError(t, err)
 			require.True(t, e.Temporary)
+			if e.Kind == llm.ErrProtocol && cut == 0 {
+				continue // nothing came, and nothing says that it was cut
+			}
+			require.ErrorIs(t, err, llm.ErrTruncated, "cut at %d", cut)
 			if said := strings.Index(recorded, "zämme"); cut > said+len("zämme.\"}}]}\n") {
 				require.Equal(t, "Grüezi zämme.", e.Partial.Text(), "cut at %d", cut)
 			}

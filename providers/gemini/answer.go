@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -55,12 +56,14 @@ func readAnswer(call *llm.Call, h http.Header, body []byte) (*answer, error) {
 // read reads one piece. An error in it is returned as the status it carries would be.
 func (a *answer) read(data []byte) error {
 	d := &a.d
+	if bytes.Count(data, candidatesKey) > 1 || bytes.Count(data, contentKey) > 1 || bytes.Count(data, partsKey) > 1 {
+		data = lastOnes(data, "candidates", "content", "parts")
+	}
 	d.Reset(data)
 	for i := range a.turns {
 		a.turns[i].reset()
 	}
 	a.hasUsage = false
-	begun := false
 	failed := d.Kind() == jsonx.Array // errors of a stream come in a list
 	if failed {
 		d.Skip()
@@ -68,10 +71,6 @@ func (a *answer) read(data []byte) error {
 		for d.Object(); d.More(); {
 			switch string(d.Key()) {
 			case "candidates":
-				if begun {
-					d.Fail(errTwice)
-				}
-				begun = true
 				n := 0
 				for d.Array(); d.More(); n++ {
 					a.candidate(data, n)
@@ -112,6 +111,54 @@ func (a *answer) read(data []byte) error {
 		return llm.Malformed("the answer is a list, or an error that says nothing", nil)
 	}
 	return nil
+}
+
+// In the JSON of an answer these are names of members, or the whole of a string: within one its quotes are escaped.
+var candidatesKey, contentKey, partsKey = []byte(`"candidates"`), []byte(`"content"`), []byte(`"parts"`)
+
+// lastOnes leaves out members that come again, in an object and below the member named first in path, so that the last
+// one counts: candidates are added up as they are read. What is not JSON is returned as it is, for the reader to tell.
+func lastOnes(data []byte, path ...string) []byte {
+	d := jsonx.NewDecoder(data)
+	if d.Kind() == jsonx.Array {
+		var e jsonx.Encoder
+		e.Array()
+		for d.Array(); d.More(); {
+			e.Raw(lastOnes(d.Raw(), path...))
+		}
+		e.EndArray()
+		if d.End() != nil {
+			return data
+		}
+		return e.B
+	}
+	if d.Kind() != jsonx.Object || len(path) == 0 {
+		return data
+	}
+	var names []string
+	last := make(map[string][]byte)
+	for d.Object(); d.More(); {
+		name := string(d.Key())
+		if _, twice := last[name]; !twice {
+			names = append(names, name)
+		}
+		last[name] = d.Raw()
+	}
+	if d.End() != nil {
+		return data
+	}
+	var e jsonx.Encoder
+	e.Object()
+	for _, name := range names {
+		e.Name(name)
+		if name == path[0] {
+			e.Raw(lastOnes(last[name], path[1:]...))
+		} else {
+			e.Raw(last[name])
+		}
+	}
+	e.EndObject()
+	return e.B
 }
 
 // malformed is the error of an answer that is not JSON, or not of the shape that the API promises.
@@ -266,14 +313,9 @@ func (a *answer) candidate(data []byte, n int) {
 	var finish string
 	var logprobs *llm.Logprobs
 	var extra llm.Extra
-	begun := false
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "content":
-			if begun {
-				d.Fail(errTwice)
-			}
-			begun = true
 			if t == nil {
 				content = d.Raw() // whose it is may be told only after it
 				continue
@@ -336,20 +378,12 @@ func (t *turn) keep(key string, v any) {
 	t.extra[key] = v
 }
 
-// errTwice: what a candidate says is added up as it is read, so that a member that comes twice would double it.
-var errTwice = errors.New("a list of the answer comes twice")
-
 func (t *turn) content(d *jsonx.Decoder, data []byte) {
-	begun := false
 	for d.Object(); d.More(); {
 		if string(d.Key()) != "parts" {
 			d.Skip()
 			continue
 		}
-		if begun {
-			d.Fail(errTwice)
-		}
-		begun = true
 		d.Kind()
 		start := d.Pos()
 		for d.Array(); d.More(); {
