@@ -77,9 +77,11 @@ func (a *attempt) send(r *http.Request, body []byte) *Error {
 // prepare makes the request of this attempt.
 func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 	out := r.WithContext(a.ctx)
-	out.Header = r.Header.Clone()
-	if out.Header == nil {
+	switch {
+	case r.Header == nil:
 		out.Header = make(http.Header)
+	case len(a.call.account.attempts) > 0: // an earlier attempt's connection may still be reading the map
+		out.Header = r.Header.Clone()
 	}
 	if out.Header.Get("User-Agent") == "" {
 		out.Header["User-Agent"] = userAgent

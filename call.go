@@ -291,7 +291,7 @@ func NewRequest(method, rawURL, contentType string, body []byte) (*http.Request,
 // Buffer is an empty slice with room for size bytes, for the body that an Encode writes: the engine lends the same
 // memory to other calls later. Nothing but the request may keep it.
 func (c *Call) Buffer(size int) []byte {
-	if c.account.buffer != nil {
+	if c.Stream || c.account.buffer != nil { // a stream may be open for long, and must not hold a large buffer so long
 		return make([]byte, 0, size)
 	}
 	b := bodies.Get().(*[]byte)

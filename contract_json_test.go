@@ -79,8 +79,8 @@ const (
 // them takes it off this list.
 func closed(key string, child any) bool {
 	has := func(member string) bool {
-		m, ok := child.(map[string]any)
-		_, ok = m[member]
+		m, _ := child.(map[string]any)
+		_, ok := m[member]
 		return ok
 	}
 	switch key {

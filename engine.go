@@ -449,7 +449,6 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 		if err == io.EOF {
 			a.drain()
 			a.close()
-			call.release(a)
 			s.meta.Warnings = call.account.warnings
 			return err
 		}

@@ -98,7 +98,10 @@ func (s *Stream[T]) Next() (*T, error) {
 		err = errClosed
 	case len(s.pending) > 0:
 		c = s.pending[0]
-		s.pending = s.pending[1:]
+		s.pending[0] = nil // the array lives as long as the stream
+		if s.pending = s.pending[1:]; len(s.pending) == 0 {
+			s.pending = nil
+		}
 	default:
 		c, err = s.pull()
 	}
