@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/llm-go/llm/internal/jsonx"
@@ -53,6 +54,7 @@ type account struct {
 	attemptsLeft int
 	attempts     []Attempt
 	warnings     []Warning
+	buffer       *[]byte // of the request's body, lent by Buffer
 	ends         []func()
 	secrets      []Secret // that Auth was given, to be kept out of errors
 }
@@ -268,6 +270,37 @@ func NewRequest(method, rawURL, contentType string, body []byte) (*http.Request,
 	}
 	setBody(r, body)
 	return r, nil
+}
+
+// Buffer is an empty slice with room for size bytes, for the body that an Encode writes: the engine lends the same
+// memory to other calls later. Nothing but the request may keep it.
+func (c *Call) Buffer(size int) []byte {
+	if c.account.buffer != nil {
+		return make([]byte, 0, size)
+	}
+	b := bodies.Get().(*[]byte)
+	if cap(*b) < size {
+		*b = make([]byte, 0, size)
+	}
+	c.account.buffer = b
+	return (*b)[:0]
+}
+
+// bodies are buffers for requests: prompts are long, and fresh memory of that size costs as much as filling it.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledBody keeps rare giants out of the pool.
+const maxPooledBody = 1 << 20
+
+// release gives the buffer back, if it is certain that no transport reads it any more: there was one attempt, and
+// its request was written to the end. An earlier attempt's connection may still be sending.
+func (c *Call) release(a *attempt) {
+	b := c.account.buffer
+	c.account.buffer = nil
+	if b != nil && cap(*b) <= maxPooledBody && len(c.account.attempts) == 1 && a.wrote.Load() {
+		c.sent = nil
+		bodies.Put(b)
+	}
 }
 
 // payload is a request body that knows its bytes.

@@ -41,11 +41,14 @@ var (
 		fold:   Collect,
 	}
 	responses = &endpoint[ResponsesRequest, ResponsesResponse, ResponsesChunk]{
-		name:  "responses",
-		op:    responsesOp,
-		model: func(r *ResponsesRequest) string { return r.Model },
-		meta:  func(r *ResponsesResponse) *Meta { return &r.Meta },
-		usage: func(r *ResponsesResponse) *Usage { return r.Usage },
+		name:   "responses",
+		op:     responsesOp,
+		model:  func(r *ResponsesRequest) string { return r.Model },
+		meta:   func(r *ResponsesResponse) *Meta { return &r.Meta },
+		usage:  func(r *ResponsesResponse) *Usage { return r.Usage },
+		watch:  newResponsesWatcher,
+		replay: replayResponses,
+		fold:   CollectResponses,
 	}
 	textCompletion = &endpoint[TextCompletionRequest, TextCompletionResponse, TextCompletionChunk]{
 		name: "text_completion",
@@ -350,6 +353,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 				return a.failed(err)
 			}
 			a.succeeded()
+			call.release(a)
 			return nil
 		}); err != nil {
 			return nil, err
@@ -435,6 +439,7 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 		if err == io.EOF {
 			a.drain()
 			a.close()
+			call.release(a)
 			s.meta.Warnings = call.account.warnings
 			return err
 		}

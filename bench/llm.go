@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/llm-go/llm"
+	_ "github.com/llm-go/llm/providers/anthropic"
+	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
 )
 

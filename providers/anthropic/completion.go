@@ -69,7 +69,7 @@ type Body struct {
 func EncodeBody(call *llm.Call, req *llm.CompletionRequest, host Host) (Body, error) {
 	w := wire{call: call, req: req}
 	w.family, _ = lookup(call.Model)
-	w.e.B = make([]byte, 0, sizeHint(req.Messages))
+	w.e.B = call.Buffer(sizeHint(req.Messages))
 	w.begin(host)
 	w.refuse()
 	t := w.thinkingMode()

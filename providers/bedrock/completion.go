@@ -87,7 +87,7 @@ func encodeCompletion(call *llm.Call, req *llm.CompletionRequest) (*http.Request
 	}
 	w := &writer{call: call, family: familyOf(call.Model)}
 	e := &w.e
-	e.B = make([]byte, 0, size(req))
+	e.B = call.Buffer(size(req))
 	e.Object()
 	w.conversation(req.Messages)
 	w.inference(req)

@@ -18,7 +18,8 @@ var hosts = []openai.Host{
 		Ops:        "completion responses transcription translation speech models",
 		Quirks: openai.Quirks{
 			// "OpenAI Compatibility", unsupported fields: each of them is a 400.
-			Drop:      "logprobs top_logprobs logit_bias n verbosity prediction modalities audio store web_search_options",
+			Drop: "logprobs top_logprobs logit_bias n verbosity prediction modalities audio store web_search_options " +
+				"transcription.stream speech.instructions speech.stream_format",
 			Refuse:    "input_audio file video_url",
 			MaxTokens: "max_completion_tokens",
 			NoName:    true,
@@ -177,6 +178,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("NVIDIA_API_KEY NVIDIA_NIM_API_KEY"),
 		Doc:        "https://docs.api.nvidia.com/nim/reference/llm-apis",
 		Ops:        "completion text_completion embedding models",
+		Quirks:     openai.Quirks{Accept: "top_k embedding.input_type"},
 	},
 	{
 		Name:       "moonshot",
@@ -235,7 +237,7 @@ var hosts = []openai.Host{
 		Ops:        "completion",
 		Quirks: openai.Quirks{
 			Drop:   "presence_penalty frequency_penalty logit_bias n seed logprobs top_logprobs prediction verbosity store",
-			Accept: "cache_control cut_off",
+			Accept: "cache_control",
 			Refuse: "input_audio file",
 			// Without it the thinking stands in the content, between <think> and </think>.
 			Body:                `"reasoning_split":true`,
@@ -251,7 +253,7 @@ var hosts = []openai.Host{
 		KeyOptional: true,
 		Doc:         "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
 		Ops:         "completion responses text_completion embedding transcription translation models",
-		Quirks:      openai.Quirks{Accept: "top_k developer"},
+		Quirks:      openai.Quirks{Accept: "top_k developer", EmbeddingBase64: true},
 	},
 	{
 		Name:        "lm_studio",
@@ -288,7 +290,7 @@ var hosts = []openai.Host{
 		KeyOptional: true,
 		Doc:         "https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
 		Ops:         "completion text_completion embedding models",
-		Quirks:      openai.Quirks{Accept: "top_k"},
+		Quirks:      openai.Quirks{Accept: "top_k", EmbeddingBase64: true},
 	},
 	{
 		Name:       "github",
@@ -548,7 +550,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("SCW_SECRET_KEY SCALEWAY_API_KEY"),
 		Doc:        "https://www.scaleway.com/en/developers/api/generative-apis/",
 		Ops:        "completion embedding transcription models",
-		Quirks:     openai.Quirks{Drop: "logit_bias user n"},
+		Quirks:     openai.Quirks{Drop: "logit_bias user n transcription.stream"},
 	},
 	{
 		Name:       "nscale",
@@ -1082,7 +1084,8 @@ var hosts = []openai.Host{
 // mistral are Mistral's rules: unknown members are a 422, so nothing is sent that its reference does not have;
 // stream_options is not in it, usage comes by itself.
 var mistral = openai.Quirks{
-	Drop:          "logit_bias logprobs top_logprobs user store service_tier verbosity modalities audio safety_identifier web_search_options prompt_cache_retention",
+	Drop: "logit_bias logprobs top_logprobs user store service_tier verbosity modalities audio safety_identifier web_search_options prompt_cache_retention " +
+		"embedding.dimensions embedding.user",
 	Refuse:        "video_url",
 	Seed:          "random_seed",
 	TextPath:      "/fim/completions",

@@ -64,7 +64,7 @@ func (h Host) encodeCompletion(call *llm.Call, req *llm.CompletionRequest) (*htt
 		return nil, err
 	}
 	f := familyOf(call.Model)
-	e := &jsonx.Encoder{B: make([]byte, 0, bodySize(req))}
+	e := &jsonx.Encoder{B: call.Buffer(bodySize(req))}
 	e.Object()
 	if err := writeConversation(call, e, f, req.Messages); err != nil {
 		return nil, err

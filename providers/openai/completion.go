@@ -146,7 +146,7 @@ func (c *chat) encode(call *llm.Call, req *llm.CompletionRequest) (*http.Request
 	if r.Messages, err = c.messages(call, r.Messages); err != nil {
 		return nil, err
 	}
-	body, err := r.AppendJSON(make([]byte, 0, sizeOf(&r)+len(tail)))
+	body, err := r.AppendJSON(call.Buffer(sizeOf(&r) + len(tail)))
 	if err != nil {
 		return nil, llm.InvalidRequest("", "the request cannot be written as JSON: "+err.Error())
 	}
@@ -453,6 +453,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 	}
 	for i := range resp.Choices {
 		ch := &resp.Choices[i]
+		if ch.Index < 0 {
+			return nil, llm.Malformed("a choice has a negative index", nil)
+		}
 		if e := choiceError(h, ch.NativeFinishReason, ch.Extra); e != nil {
 			return nil, e
 		}
@@ -462,6 +465,9 @@ func (c *chat) decode(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 		}
 		if m.Extra != nil {
 			c.messageExtra(call, m)
+		}
+		if ch.Extra != nil {
+			take(&ch.Extra, "delta") // the streamed form, empty (Perplexity)
 		}
 		if resp.Usage == nil {
 			resp.Usage = usageMember(&ch.Extra, "usage")

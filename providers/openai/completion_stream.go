@@ -19,6 +19,7 @@ type chatStream struct {
 	err  error // what next returns from now on
 
 	last    llm.CompletionChunk // the head members of the chunk before
+	head    []byte              // their JSON, up to and with the comma before "choices"; empty if not known
 	choices []choiceStream
 	late    bool // the warning about content after the end was given
 }
@@ -90,19 +91,47 @@ func (s *chatStream) read() (*llm.CompletionChunk, error) {
 		c.ID, c.Model, c.Created = s.last.ID, s.last.Model, s.last.Created
 		c.SystemFingerprint, c.ServiceTier = s.last.SystemFingerprint, s.last.ServiceTier
 		c.Choices = b.choice[:0:1]
-		if err := c.UnmarshalJSON(ev.Data); err != nil {
+		data := ev.Data
+		sameHead := len(s.head) > 0 && bytes.HasPrefix(data, s.head)
+		if sameHead {
+			// The members before the choices are those of the chunk before: read only what follows them. The
+			// comma is overwritten, which the framing reader is done with.
+			c.Object = s.last.Object
+			data = data[len(s.head)-1:]
+			data[0] = '{'
+			ev.Data = data
+		}
+		if err := c.UnmarshalJSON(data); err != nil {
 			return nil, s.undecodable(ev, err)
 		}
-		if err := s.chunk(c, ev.Data); err != nil {
+		if !sameHead {
+			s.learnHead(c, data)
+		}
+		if err := s.chunk(c, data); err != nil {
 			return nil, err
 		}
 		return c, nil
 	}
 }
 
+// learnHead remembers the JSON of c's members before its choices, which most hosts repeat with each chunk. It is
+// not known if it is not plain: nothing nested, nothing that goes to Extra.
+func (s *chatStream) learnHead(c *llm.CompletionChunk, data []byte) {
+	s.head = s.head[:0]
+	i := bytes.Index(data, []byte(`,"choices":`))
+	if i < 0 || c.Extra != nil || c.Usage != nil {
+		return
+	}
+	// In a string the quotes would be escaped, so this is a member's name; without a second bracket before it, of
+	// the outermost object.
+	if head := data[:i+1]; bytes.LastIndexByte(head, '{') == 0 && bytes.IndexByte(head, '[') < 0 {
+		s.head = append(s.head, head...)
+	}
+}
+
 // chunk repairs what the host left wrong in c.
 func (s *chatStream) chunk(c *llm.CompletionChunk, data []byte) error {
-	s.last.ID, s.last.Model, s.last.Created = c.ID, c.Model, c.Created
+	s.last.ID, s.last.Object, s.last.Model, s.last.Created = c.ID, c.Object, c.Model, c.Created
 	s.last.SystemFingerprint, s.last.ServiceTier = c.SystemFingerprint, c.ServiceTier
 	if c.Extra != nil {
 		if raw, ok := c.Extra["error"].(json.RawMessage); ok && carriesError(raw) {
@@ -119,11 +148,17 @@ func (s *chatStream) chunk(c *llm.CompletionChunk, data []byte) error {
 	}
 	for i := range c.Choices {
 		ch := &c.Choices[i]
+		if ch.Index < 0 {
+			return llm.Malformed("a choice has a negative index", nil)
+		}
 		if err := s.choice(ch); err != nil {
 			return err
 		}
-		if ch.Extra != nil && c.Usage == nil {
-			c.Usage = usageMember(&ch.Extra, "usage")
+		if ch.Extra != nil {
+			take(&ch.Extra, "message") // the whole answer so far, again with each chunk (Perplexity)
+			if c.Usage == nil {
+				c.Usage = usageMember(&ch.Extra, "usage")
+			}
 		}
 	}
 	if c.Usage != nil {
@@ -230,7 +265,7 @@ func (s *chatStream) open() (*llm.CompletionChunk, error) {
 		s.sse = stream.NewSSE(r, s.call.MaxEventBytes())
 		return nil, nil
 	}
-	body, err := readAll(r, s.call.MaxEventBytes())
+	body, err := readJSON(r, s.call.MaxEventBytes())
 	if err != nil {
 		return nil, err
 	}
@@ -266,15 +301,28 @@ func plainJSON(r io.Reader) (head []byte, plain bool, err error) {
 	return head, false, nil
 }
 
-func readAll(r io.Reader, limit int) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		return nil, err
+// readJSON reads one JSON object and no byte that comes later: the connection may stay open. A body that ends
+// within it is returned as it is; its decoder will tell.
+func readJSON(r io.Reader, limit int) ([]byte, error) {
+	var (
+		body []byte
+		p    jsonProgress
+		buf  [4096]byte
+	)
+	for {
+		n, err := r.Read(buf[:])
+		if len(body)+n > limit {
+			return nil, stream.ErrEventTooLarge
+		}
+		body = append(body, buf[:n]...)
+		p.add(string(buf[:n]))
+		switch {
+		case p.complete(), err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	if len(body) > limit {
-		return nil, stream.ErrEventTooLarge
-	}
-	return body, nil
 }
 
 // asChunk is a complete answer as the only chunk of a stream.

@@ -34,7 +34,7 @@ func newEmbedding(q *Quirks) *llm.Op[llm.EmbeddingRequest, llm.EmbeddingResponse
 			for _, s := range r.Input {
 				size += len(s) + len(s)/16 + 3
 			}
-			body, err := r.AppendJSON(make([]byte, 0, size))
+			body, err := r.AppendJSON(call.Buffer(size))
 			if err != nil {
 				return nil, llm.InvalidRequest("input", err.Error())
 			}

@@ -135,7 +135,9 @@ func (w *wireError) object(d *jsonx.Decoder) bool {
 		case "code", "error_code", "status", "status_code", "statusCode":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "estimated_time": // Hugging Face: seconds until the model is loaded
 			if d.Kind() == jsonx.Number {
 				w.wait = time.Duration(d.Float() * float64(time.Second))
@@ -190,7 +192,9 @@ func (w *wireError) value(d *jsonx.Decoder) bool {
 		case "code", "status", "status_code", "http_code", "http_status_code":
 			w.number(d)
 		case "param":
-			w.param = scalarText(d)
+			if s := scalarText(d); s != "" {
+				w.param = s
+			}
 		case "loc": // FastAPI: where the field is
 			var path []string
 			for d.Array(); d.More(); {
@@ -485,16 +489,16 @@ var texts = []textRule{
 		"content management policy", // Azure
 		"content policy",
 		"content_filter",
-		"safety system",               // OpenAI
-		"usage policies",              // OpenAI
-		"usage guidelines",            // xAI
-		"your input was flagged",      // OpenRouter
-		"content exists risk",         // DeepSeek
-		"considered high risk",        // Moonshot
-		"inappropriate content",       // DashScope
-		"potentially sensitive",       //
-		"unsafe or sensitive",         // Z.AI
-		"limited access to this…risk", //
+		"safety system",             // OpenAI
+		"violating our usage polic", // OpenAI, reasoning models
+		"usage policies",            // OpenAI
+		"usage guidelines",          // xAI
+		"your input was flagged",    // OpenRouter
+		"content exists risk",       // DeepSeek
+		"considered high risk",      // Moonshot
+		"inappropriate content",     // DashScope
+		"potentially sensitive",     //
+		"unsafe or sensitive",       // Z.AI
 	}},
 	{llm.ErrQuota, []llm.ErrorKind{llm.ErrRateLimit, llm.ErrPermission, llm.ErrInvalidRequest, llm.ErrUnknown}, []string{
 		"exceeded your current quota",
@@ -569,5 +573,83 @@ func waitIn(text string) time.Duration {
 	case strings.HasPrefix(word, "hour"):
 		unit = time.Hour
 	}
+	const most = 10 * 365 * 24 * time.Hour // more is no wait, and would overflow
+	if n > float64(most)/float64(unit) {
+		return 0
+	}
 	return time.Duration(n * float64(unit))
+}
+
+// responseStatus is the status that a failed response's code stands for (API reference, "The response object",
+// error.code): the API answers with it where the request fails before the response is made.
+var responseStatus = map[string]int{
+	"server_error":         http.StatusInternalServerError,
+	"vector_store_timeout": http.StatusGatewayTimeout,
+	"rate_limit_exceeded":  http.StatusTooManyRequests,
+	"too_many_requests":    http.StatusTooManyRequests,
+	"insufficient_quota":   http.StatusTooManyRequests,
+
+	"invalid_prompt":                 http.StatusBadRequest,
+	"invalid_request_error":          http.StatusBadRequest,
+	"context_length_exceeded":        http.StatusBadRequest,
+	"data_residency_mismatch":        http.StatusBadRequest,
+	"bio_policy":                     http.StatusBadRequest,
+	"cyber_policy":                   http.StatusBadRequest,
+	"invalid_image":                  http.StatusBadRequest,
+	"invalid_image_format":           http.StatusBadRequest,
+	"invalid_base64_image":           http.StatusBadRequest,
+	"invalid_image_url":              http.StatusBadRequest,
+	"image_too_large":                http.StatusBadRequest,
+	"image_too_small":                http.StatusBadRequest,
+	"image_parse_error":              http.StatusBadRequest,
+	"image_content_policy_violation": http.StatusBadRequest,
+	"invalid_image_mode":             http.StatusBadRequest,
+	"image_file_too_large":           http.StatusBadRequest,
+	"unsupported_image_media_type":   http.StatusBadRequest,
+	"empty_image_file":               http.StatusBadRequest,
+	"failed_to_download_image":       http.StatusBadRequest,
+	"image_file_not_found":           http.StatusBadRequest,
+}
+
+// responseWords are codes of failed responses that say more than their status.
+var responseWords = map[string]llm.ErrorKind{
+	"bio_policy":                     llm.ErrContentPolicy,
+	"cyber_policy":                   llm.ErrContentPolicy,
+	"image_content_policy_violation": llm.ErrContentPolicy,
+}
+
+// responseError is the error of a response with status "failed".
+func responseError(x *llm.ResponsesError) *llm.Error {
+	if x == nil {
+		e := &llm.Error{Message: "the response failed, and does not say why"}
+		e.SetKind(llm.ErrServer)
+		return e
+	}
+	w := wireError{code: x.Code, message: x.Message}
+	return w.failed()
+}
+
+// eventError is the error that an event of a stream of responses carries: beside its type, as the reference has it,
+// or under "error", as it is sent too.
+func eventError(data []byte) *llm.Error {
+	var w wireError
+	if !w.parse(data) {
+		return llm.Malformed("the answer carries an error in a form that is not known", nil)
+	}
+	return w.failed()
+}
+
+// failed classifies by the code's status, if the error names none.
+func (w *wireError) failed() *llm.Error {
+	if w.status == 0 {
+		w.status = responseStatus[w.code]
+	}
+	if w.status == 0 {
+		w.status = responseStatus[w.typ]
+	}
+	e := w.classify(w.status)
+	if kind, ok := responseWords[w.code]; ok {
+		e.SetKind(kind)
+	}
+	return e
 }

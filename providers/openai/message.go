@@ -247,7 +247,7 @@ func (w *rewriter) content(m *llm.Message) error {
 func (w *rewriter) file(f llm.File, at string) (*llm.File, error) {
 	if f.FileURL != "" && f.FileID == "" && f.FileData == "" {
 		if !w.fileURL {
-			return nil, llm.InvalidRequest(w.at+at, "files by URL are not supported; give the data (llm.Document) or upload it and give its id (llm.FileID)")
+			return nil, llm.InvalidRequest(w.at+at, "files by URL are not supported; give the data (llm.FilePart) or upload it and give its id (llm.FileIDPart)")
 		}
 		f.FileData = f.FileURL
 	} else if f.FileData != "" && !strings.HasPrefix(f.FileData, "data:") && !(w.fileURL && strings.HasPrefix(f.FileData, "https:")) {

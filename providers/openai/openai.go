@@ -53,7 +53,7 @@ var provider = New(Host{
 		"OpenAI-Organization": "OPENAI_ORG_ID OPENAI_ORGANIZATION",
 		"OpenAI-Project":      "OPENAI_PROJECT_ID",
 	},
-	Ops: "completion text_completion embedding image image_edit image_variation speech transcription translation " +
+	Ops: "completion responses text_completion embedding image image_edit image_variation speech transcription translation " +
 		"moderation models",
 	Quirks: Quirks{
 		Accept:          "developer allowed_tools",
@@ -85,6 +85,8 @@ func New(h Host) *llm.Provider {
 		switch op {
 		case "completion":
 			p.Completion = newCompletion(&q)
+		case "responses":
+			p.Responses = newResponses(&q)
 		case "text_completion":
 			p.TextCompletion = newTextCompletion(&q)
 		case "embedding":
@@ -105,8 +107,6 @@ func New(h Host) *llm.Provider {
 			p.Moderation = newModeration(&q)
 		case "models":
 			p.Models = newModels(&q)
-		case "responses":
-			// TEMPORARY until the other builders' files are merged
 		default:
 			panic("openai: host " + h.Name + " has an unknown operation: " + op)
 		}

@@ -131,6 +131,9 @@ func (t *text) decode(_ *llm.Call, h http.Header, body []byte) (*llm.TextComplet
 		return nil, llm.Malformed("the answer has no choices", nil)
 	}
 	for i := range r.Choices {
+		if r.Choices[i].Index < 0 {
+			return nil, llm.Malformed("a choice has a negative index", nil)
+		}
 		if e := choiceError(h, r.Choices[i].NativeFinishReason, r.Choices[i].Extra); e != nil {
 			return nil, e
 		}

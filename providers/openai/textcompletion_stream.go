@@ -95,6 +95,9 @@ func (s *textStream) chunk(ev stream.Event) (*llm.TextCompletionChunk, error) {
 	s.last.ID, s.last.Created, s.last.Model, s.last.SystemFingerprint = r.ID, r.Created, r.Model, r.SystemFingerprint
 	for i := range r.Choices {
 		ch := &r.Choices[i]
+		if ch.Index < 0 {
+			return nil, llm.Malformed("a choice has a negative index", nil)
+		}
 		if e := choiceError(nil, ch.NativeFinishReason, ch.Extra); e != nil {
 			return nil, e
 		}
@@ -130,7 +133,7 @@ func (s *textStream) begin() (*llm.TextCompletionChunk, error) {
 		s.sse = stream.NewSSE(r, s.call.MaxEventBytes())
 		return nil, nil
 	}
-	body, err := readAll(r, s.call.MaxEventBytes())
+	body, err := readJSON(r, s.call.MaxEventBytes())
 	if err != nil {
 		return nil, err
 	}

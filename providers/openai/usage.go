@@ -54,6 +54,9 @@ func usageExtra(u *llm.Usage) {
 					d.Skip()
 				}
 			}
+			// Cost is written as "cost": its parts go by another name.
+			take(&u.Extra, "cost")
+			put(&u.Extra, "cost_details", raw)
 		}
 	}
 	if raw, ok := u.Extra["estimated_cost"].(json.RawMessage); ok && u.Cost == "" && isNumber(raw) {

@@ -1,10 +1,13 @@
 package providertest_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -13,7 +16,7 @@ import (
 
 // Acme is a vendor that does not exist. Its API: POST /v1/ask takes {"model", "lines", "options": {"heat"}, "stream"} and answers {"id",
 // "model", "text", "why", "tokens": [in, out]}, or the same in server-sent events, of which the one with "why" is
-// the last. Errors are {"oops", "status", "wait"}.
+// the last; GET /v1/rockets lists models, in pages. Errors are {"oops", "status", "wait"}.
 
 type acmeAnswer struct {
 	ID     string `json:"id"`
@@ -38,6 +41,7 @@ func acme() *llm.Provider {
 			Decode: acmeDecode,
 			Stream: acmeStream,
 		},
+		Models: &llm.Op[llm.ModelsRequest, llm.ModelsResponse, llm.None]{Do: acmeModels},
 	}
 }
 
@@ -146,4 +150,53 @@ func acmeError(status int, _ http.Header, body []byte) *llm.Error {
 		e.RetryAfter = time.Duration(a.Wait) * time.Second
 	}
 	return e
+}
+
+func acmeModels(ctx context.Context, call *llm.Call, req *llm.ModelsRequest, send llm.Send) (*llm.ModelsResponse, error) {
+	out := new(llm.ModelsResponse)
+	query := url.Values{}
+	for name, v := range req.Extra {
+		query.Set(name, fmt.Sprint(v))
+	}
+	first := "/rockets"
+	if len(query) > 0 {
+		first += "?" + query.Encode()
+	}
+	for path, pages := first, 0; path != ""; pages++ {
+		if pages == 10 {
+			return nil, llm.Malformed("the list of models does not end", nil)
+		}
+		var page struct {
+			Rockets []string
+			Next    string
+		}
+		if err := acmeGet(ctx, call, path, send, &page); err != nil {
+			return nil, err
+		}
+		for _, r := range page.Rockets {
+			out.Data = append(out.Data, llm.Model{ID: r})
+		}
+		path = strings.TrimPrefix(page.Next, "/v1")
+	}
+	return out, nil
+}
+
+func acmeGet(ctx context.Context, call *llm.Call, path string, send llm.Send, v any) error {
+	r, err := call.NewRequest(http.MethodGet, path, "", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return llm.Malformed("the list of models is not what Acme promises", err)
+	}
+	return nil
 }

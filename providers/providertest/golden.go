@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,13 +12,14 @@ import (
 	"strings"
 
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/internal/casefile"
 )
 
 // golden is one case file.
 type golden struct {
 	name    string
 	path    string
-	archive *archive
+	archive *casefile.Archive
 
 	op      *operation
 	model   string // for the wire
@@ -64,6 +64,7 @@ type callOptions struct {
 	BaseURL       string            `json:"base_url"`
 	NoKey         bool              `json:"no_key"`
 	AfterTerminal bool              `json:"after_terminal"`
+	EndsByClose   bool              `json:"ends_by_close"`
 }
 
 func (o *callOptions) list() ([]llm.Option, error) {
@@ -85,7 +86,7 @@ func (o *callOptions) list() ([]llm.Option, error) {
 	default:
 		return nil, errors.New("options.drop_params is true or a list of names")
 	}
-	for _, name := range sortedKeys(o.Settings) {
+	for _, name := range casefile.SortedKeys(o.Settings) {
 		opts = append(opts, llm.WithSetting(name, o.Settings[name]))
 	}
 	if len(o.Headers) > 0 {
@@ -123,19 +124,19 @@ func loadGoldens(p *llm.Provider, dir string) ([]*golden, []error) {
 }
 
 func parseGolden(p *llm.Provider, path string, data []byte) (*golden, error) {
-	g := &golden{path: path, name: strings.TrimSuffix(filepath.Base(path), ".txtar"), archive: parseArchive(data)}
-	if len(bytes.TrimSpace(g.archive.comment)) == 0 {
+	g := &golden{path: path, name: strings.TrimSuffix(filepath.Base(path), ".txtar"), archive: casefile.Parse(data)}
+	if len(bytes.TrimSpace(g.archive.Comment)) == 0 {
 		return nil, errors.New("no comment at the top: say what the case shows, and where its facts come from")
 	}
 	if err := g.checkNames(); err != nil {
 		return nil, err
 	}
-	text, ok := g.archive.get("call.json")
+	text, ok := g.archive.Get("call.json")
 	if !ok {
 		return nil, errors.New("no section call.json")
 	}
 	var call callFile
-	if err := strictJSON(text, &call); err != nil {
+	if err := casefile.StrictJSON(text, &call); err != nil {
 		return nil, fmt.Errorf("call.json: %w", err)
 	}
 	var err error
@@ -178,15 +179,15 @@ func (g *golden) checkNames() error {
 	known := []string{"call.json", "answer.json", "warnings.json", "error.json", "stream_answer.json", "stream_warnings.json",
 		"stream_error.json", "partial.json", "chunks.json"}
 	seen := make(map[string]bool)
-	for _, s := range g.archive.sections {
-		if seen[s.name] {
-			return fmt.Errorf("section %s is there twice", s.name)
+	for _, s := range g.archive.Sections {
+		if seen[s.Name] {
+			return fmt.Errorf("section %s is there twice", s.Name)
 		}
-		seen[s.name] = true
-		if slices.Contains(known, s.name) {
+		seen[s.Name] = true
+		if slices.Contains(known, s.Name) {
 			continue
 		}
-		base, ext := s.name, filepath.Ext(s.name)
+		base, ext := s.Name, filepath.Ext(s.Name)
 		base = strings.TrimSuffix(base, ext)
 		if i := strings.LastIndexByte(base, '.'); i >= 0 {
 			base = base[:i]
@@ -194,7 +195,7 @@ func (g *golden) checkNames() error {
 		if ext == ".http" && slices.Contains([]string{"request", "response", "stream", "stream_request", "stream_response"}, base) || ext == ".aws" && base == "stream" {
 			continue
 		}
-		return fmt.Errorf("section %s is not known", s.name)
+		return fmt.Errorf("section %s is not known", s.Name)
 	}
 	return nil
 }
@@ -202,11 +203,11 @@ func (g *golden) checkNames() error {
 // numbered are the sections base.ext, base.1.ext, base.2.ext …
 func (g *golden) numbered(base, ext string) [][]byte {
 	var list [][]byte
-	if data, ok := g.archive.get(base + ext); ok {
+	if data, ok := g.archive.Get(base + ext); ok {
 		list = append(list, data)
 	}
 	for i := 1; ; i++ {
-		data, ok := g.archive.get(fmt.Sprintf("%s.%d%s", base, i, ext))
+		data, ok := g.archive.Get(fmt.Sprintf("%s.%d%s", base, i, ext))
 		if !ok {
 			return list
 		}
@@ -257,21 +258,21 @@ func (g *golden) readModes() error {
 
 	firstOf := func(names ...string) string {
 		for _, n := range names {
-			if a.has(n) {
+			if a.Has(n) {
 				return n
 			}
 		}
 		return ""
 	}
 	encodeOnly := len(requests) == 0 && len(responses) == 0 && len(streams) == 0 && len(streamRequests) == 0
-	if len(requests) > 0 || len(responses) > 0 || encodeOnly && a.has("error.json") {
+	if len(requests) > 0 || len(responses) > 0 || encodeOnly && a.Has("error.json") {
 		g.unary = &mode{requests: requests, responses: responses, answer: firstOf("answer.json"), failure: firstOf("error.json"),
 			warnings: firstOf("warnings.json")}
 		if len(responses) > 0 && (g.unary.answer == "") == (g.unary.failure == "") && !*update {
 			return errors.New("with response.http there is either answer.json or error.json")
 		}
 	}
-	if len(streams) > 0 || len(streamRequests) > 0 || encodeOnly && g.op.streams && (a.has("error.json") || a.has("stream_error.json")) {
+	if len(streams) > 0 || len(streamRequests) > 0 || encodeOnly && g.op.streams && (a.Has("error.json") || a.Has("stream_error.json")) {
 		if g.op.open == nil || !g.op.streams {
 			return fmt.Errorf("there is a stream, but the provider does not stream %s", g.op.name)
 		}
@@ -351,5 +352,3 @@ func cloneValue(v reflect.Value) reflect.Value {
 }
 
 func clone(req any) any { return cloneValue(reflect.ValueOf(req)).Interface() }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llm-go/llm/internal/casefile"
 	"github.com/llm-go/llm/stream"
 )
 
@@ -125,7 +126,7 @@ func mutations(c *canned, most int, yield func(what string, body []byte)) {
 	// One of each kind of place: events of a stream are much alike.
 	seen := make(map[string]bool)
 	for i, doc := range f.docs {
-		v, err := parseJSON(doc)
+		v, err := casefile.ParseJSON(doc)
 		if err != nil {
 			continue
 		}
@@ -140,7 +141,7 @@ func mutations(c *canned, most int, yield func(what string, body []byte)) {
 			seen[kind+path] = true
 			for _, other := range []any{nil, json.Number("-1"), json.Number("1e400"), "x", true, []any{}, []any{nil}, map[string]any{}, map[string]any{"x": nil}} {
 				replace(other)
-				give("the value at "+at(path)+" is "+short(other), with(i, compact(v)))
+				give("the value at "+casefile.At(path)+" is "+casefile.Short(other), with(i, casefile.Compact(v)))
 			}
 		})
 	}
@@ -151,7 +152,7 @@ func mutations(c *canned, most int, yield func(what string, body []byte)) {
 func eachValue(v any, path string, visit func(path string, replace func(any))) {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, k := range sortedKeys(v) {
+		for _, k := range casefile.SortedKeys(v) {
 			old := v[k]
 			visit(path+"."+k, func(n any) { v[k] = n })
 			v[k] = old
@@ -177,7 +178,7 @@ func (k *kit) ruleHostile(t *testing.T) {
 			responses[i] = responses[i].with(body)
 			defer func() {
 				if t.Failed() {
-					t.Logf("with a hostile answer %d: %s:\n%s", i+1, what, clip(body))
+					t.Logf("with a hostile answer %d: %s:\n%s", i+1, what, casefile.Clip(body))
 				}
 			}()
 			out := k.run(t, trial{g: g, m: m, responses: responses}) // it fails on a panic

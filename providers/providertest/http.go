@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llm-go/llm/internal/casefile"
 	"github.com/llm-go/llm/stream"
 )
 
@@ -106,7 +107,7 @@ func parseAWS(data []byte) (*canned, error) {
 			Headers map[string]string `json:"headers"`
 			Payload json.RawMessage   `json:"payload"`
 		}
-		if err := strictJSON(line, &frame); err != nil {
+		if err := casefile.StrictJSON(line, &frame); err != nil {
 			return nil, fmt.Errorf("frame %s: %w", line, err)
 		}
 		var m stream.Message
@@ -227,16 +228,16 @@ func diffTarget(got *url.URL, want string) string {
 func diffBody(s *sent, want []byte) string {
 	if json.Valid(want) {
 		if !json.Valid(s.body) {
-			return fmt.Sprintf("body is not JSON: %q", clip(s.body))
+			return fmt.Sprintf("body is not JSON: %q", casefile.Clip(s.body))
 		}
-		return prefixed("body", diffJSON(s.body, want))
+		return casefile.Prefixed("body", casefile.DiffJSON(s.body, want))
 	}
 	got := plainText(s.body, boundary(s.header.Get("Content-Type")))
 	text := plainText(want, wantBoundary(want))
 	if got == text {
 		return ""
 	}
-	return prefixed("body", diffLines(got, text))
+	return casefile.Prefixed("body", casefile.DiffLines(got, text))
 }
 
 // plainText reads CRLF as LF and calls every multipart boundary by the same name.
@@ -289,12 +290,4 @@ func glob(pattern, s string) bool {
 		rest = rest[i+len(p):]
 	}
 	return strings.HasSuffix(rest, parts[last])
-}
-
-func clip(b []byte) string {
-	const most = 2000
-	if len(b) > most {
-		return string(b[:most]) + "…"
-	}
-	return string(b)
 }

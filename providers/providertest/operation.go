@@ -15,6 +15,8 @@ import (
 type operation struct {
 	name    string
 	offered bool
+	// bridged: the provider offers it through another operation. Cases are replayed, but none is asked for.
+	bridged bool
 	// unary and streams tell which functions the provider has. An operation that does not stream natively is
 	// replayed by the engine, which is not the provider's to test.
 	unary, streams bool
@@ -36,9 +38,13 @@ type reader struct {
 
 // operations is the table.
 func operations(p *llm.Provider) []*operation {
+	completion := streaming(row("completion", p.Completion, (*llm.Client).Completion), (*llm.Client).CompletionStream, llm.Collect)
+	responses := streaming(row("responses", p.Responses, (*llm.Client).Responses), (*llm.Client).ResponsesStream, llm.CollectResponses)
+	bridge(completion, responses)
+	bridge(responses, completion)
 	return []*operation{
-		streaming(row("completion", p.Completion, (*llm.Client).Completion), (*llm.Client).CompletionStream, llm.Collect),
-		streaming(row("responses", p.Responses, (*llm.Client).Responses), (*llm.Client).ResponsesStream, collect(foldResponses)),
+		completion,
+		responses,
 		streaming(row("text_completion", p.TextCompletion, (*llm.Client).TextCompletion), (*llm.Client).TextCompletionStream, collect(foldText)),
 		row("embedding", p.Embedding, (*llm.Client).Embedding),
 		row("image", p.Image, (*llm.Client).Image),
@@ -50,6 +56,13 @@ func operations(p *llm.Provider) []*operation {
 		row("moderation", p.Moderation, (*llm.Client).Moderation),
 		row("count_tokens", p.CountTokens, (*llm.Client).CountTokens),
 		row("models", p.Models, (*llm.Client).Models),
+	}
+}
+
+// bridge makes of o what the engine makes of it where the provider has only the other operation.
+func bridge(o, other *operation) {
+	if !o.offered && other.offered && !other.bridged {
+		o.offered, o.bridged, o.unary, o.streams = true, true, other.unary, other.streams
 	}
 }
 
@@ -145,14 +158,6 @@ func collect[Chunk, Resp any](fold func([]*Chunk) (*Resp, error)) func(*llm.Stre
 			chunks = append(chunks, chunk)
 		}
 	}
-}
-
-// foldResponses takes the answer out of the event that ends it.
-func foldResponses(chunks []*llm.ResponsesChunk) (*llm.ResponsesResponse, error) {
-	if n := len(chunks); n > 0 && chunks[n-1].Response != nil {
-		return chunks[n-1].Response, nil
-	}
-	return nil, errors.New("the last event of the stream has no response")
 }
 
 func foldText(chunks []*llm.TextCompletionChunk) (*llm.TextCompletionResponse, error) {

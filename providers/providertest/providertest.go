@@ -44,7 +44,8 @@
 //     "image_variation", "speech", "transcription", "translation", "moderation", "count_tokens", "models"), the
 //     model as "provider/model", the request in this library's JSON form without its model, and optionally
 //     "options": {"drop_params": true or ["seed"], "settings": {"AWS_REGION": "us-east-1"}, "headers": {…},
-//     "base_url": "…", "no_key": true, "after_terminal": true}. With "stream" true or false only that way of
+//     "base_url": "…", "no_key": true, "after_terminal": true,
+//     "ends_by_close": true (the host closes the connection instead of sending a terminal event)}. With "stream" true or false only that way of
 //     calling is tried.
 //   - request.http: what must be sent: method and target (path and query; a full URL where the host matters);
 //     headers that must be there, with * for any text and $KEY for the key; "!Name" for a header that must not
@@ -130,13 +131,16 @@ func Run(t *testing.T, p *llm.Provider, dir string) {
 	}
 }
 
-// Rules names the rules, each with what it asks of a provider, in the order in which they are checked.
-func Rules() map[string]string {
-	m := make(map[string]string, len(rules))
+// Rule is one thing that every provider must hold to. Name is the subtest's.
+type Rule struct{ Name, Doc string }
+
+// Rules lists the rules in the order in which they are checked.
+func Rules() []Rule {
+	var list []Rule
 	for _, r := range rules {
-		m[r.name] = r.doc
+		list = append(list, Rule{r.name, r.doc})
 	}
-	return m
+	return list
 }
 
 // each runs check as a subtest, in a bubble of its own, for every case and way to call it that fits.
@@ -161,7 +165,7 @@ func (k *kit) each(t *testing.T, none string, fits func(*golden, *mode) bool, ch
 // checkCoverage holds that no operation, and no stream, goes without a case.
 func (k *kit) checkCoverage(t *testing.T) {
 	for _, op := range operations(k.p) {
-		if !op.offered {
+		if !op.offered || op.bridged {
 			continue
 		}
 		var unary, stream bool

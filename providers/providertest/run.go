@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/internal/casefile"
 )
 
 // Key is the key that every call of the kit is made with. Golden requests name it $KEY. It is looked for in
@@ -69,13 +70,13 @@ func (k *kit) run(t *testing.T, tr trial) *outcome {
 		tr.change(req)
 	}
 	before := clone(req)
-	beforeJSON, _ := json.Marshal(req)
 
 	out := k.call(t, tr, req)
 
 	if !reflect.DeepEqual(req, before) {
+		beforeJSON, _ := json.Marshal(before)
 		afterJSON, _ := json.Marshal(req)
-		d := diffJSON(afterJSON, beforeJSON)
+		d := casefile.DiffJSON(afterJSON, beforeJSON)
 		if d == "" {
 			d = "the difference is in what JSON does not show"
 		}
@@ -175,7 +176,7 @@ func (k *kit) client(t *testing.T, tr trial, host *host) (*llm.Client, []llm.Opt
 	return llm.New(base...), append(opts, tr.with...)
 }
 
-// checkSecrets looks for the key, and for settings that are secrets, in errors and URLs, and in the headers
+// checkSecrets looks for the key, and for settings that are secrets, in errors, warnings and URLs, and in the headers
 // of requests to another host than the first.
 func (k *kit) checkSecrets(t *testing.T, g *golden, out *outcome) {
 	t.Helper()
@@ -187,6 +188,13 @@ func (k *kit) checkSecrets(t *testing.T, g *golden, out *outcome) {
 				if strings.Contains(text, s) {
 					t.Errorf("%s is in the error printed with %s: %s", name, verb, strings.ReplaceAll(text, s, "█"))
 				}
+			}
+		}
+	}
+	for _, w := range out.warnings {
+		for name, s := range secrets {
+			if strings.Contains(w.Message+w.Param+w.Code, s) {
+				t.Errorf("%s is in a warning", name)
 			}
 		}
 	}
@@ -388,16 +396,16 @@ func (k *kit) checkGolden(t *testing.T, g *golden, m *mode) {
 		t.Errorf("the call failed: %v", out.err)
 		return
 	default:
-		want, _ := g.archive.get(m.answer)
+		want, _ := g.archive.Get(m.answer)
 		if d := g.diffAnswer(m, out.json, want); d != "" {
 			t.Errorf("the answer differs from %s:\n%s", m.answer, d)
 		}
 	}
 	k.checkWarnings(t, g, m, out)
 	if m.chunks != "" {
-		want, _ := g.archive.get(m.chunks)
+		want, _ := g.archive.Get(m.chunks)
 		got := k.run(t, trial{g: g, m: m, chunks: true})
-		if d := diffJSON(joinJSON(got.chunks), want); d != "" {
+		if d := casefile.DiffJSON(joinJSON(got.chunks), want); d != "" {
 			t.Errorf("the chunks differ from %s:\n%s", m.chunks, d)
 		}
 	}
@@ -431,11 +439,11 @@ func (g *golden) diffAnswer(m *mode, got, want []byte) string {
 	if m.streamed && g.op.name == "speech" {
 		got, want = without(got, "MediaType", "media_type"), without(want, "MediaType", "media_type")
 	}
-	return diffJSON(got, want)
+	return casefile.DiffJSON(got, want)
 }
 
 func without(data []byte, names ...string) []byte {
-	v, err := parseJSON(data)
+	v, err := casefile.ParseJSON(data)
 	members, ok := v.(map[string]any)
 	if err != nil || !ok {
 		return data
@@ -443,7 +451,7 @@ func without(data []byte, names ...string) []byte {
 	for _, n := range names {
 		delete(members, n)
 	}
-	return compact(members)
+	return casefile.Compact(members)
 }
 
 type wantError struct {
@@ -460,14 +468,14 @@ type wantError struct {
 
 func (k *kit) checkFailure(t *testing.T, g *golden, m *mode, out *outcome) {
 	t.Helper()
-	text, _ := g.archive.get(m.failure)
+	text, _ := g.archive.Get(m.failure)
 	var want wantError
-	if err := strictJSON(text, &want); err != nil {
+	if err := casefile.StrictJSON(text, &want); err != nil {
 		t.Errorf("%s: %v", m.failure, err)
 		return
 	}
 	if out.err == nil {
-		t.Errorf("the call succeeded, although %s wants an error; it answered\n%s", m.failure, clip(out.json))
+		t.Errorf("the call succeeded, although %s wants an error; it answered\n%s", m.failure, casefile.Clip(out.json))
 		return
 	}
 	e, ok := errors.AsType[*llm.Error](out.err)
@@ -492,9 +500,9 @@ func (k *kit) checkFailure(t *testing.T, g *golden, m *mode, out *outcome) {
 		t.Errorf("error: message %q does not contain %q", e.Error(), *want.MessageContains)
 	}
 	if m.partial != "" {
-		wantPartial, _ := g.archive.get(m.partial)
+		wantPartial, _ := g.archive.Get(m.partial)
 		got, _ := json.Marshal(e.Partial)
-		if d := diffJSON(got, wantPartial); d != "" {
+		if d := casefile.DiffJSON(got, wantPartial); d != "" {
 			t.Errorf("the partial answer differs from %s:\n%s", m.partial, d)
 		}
 	}
@@ -521,9 +529,9 @@ func (k *kit) checkWarnings(t *testing.T, g *golden, m *mode, out *outcome) {
 	}
 	want := map[wantWarning]int{}
 	if m.warnings != "" {
-		text, _ := g.archive.get(m.warnings)
+		text, _ := g.archive.Get(m.warnings)
 		var list []wantWarning
-		if err := strictJSON(text, &list); err != nil {
+		if err := casefile.StrictJSON(text, &list); err != nil {
 			t.Errorf("%s: %v", m.warnings, err)
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/internal/casefile"
 )
 
 var update = flag.Bool("update", false, "rewrite the answer sections of golden cases from what the provider makes of them; review the difference by eye")
@@ -18,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the answer sections of golden c
 func (g *golden) updateAnswer(t *testing.T, m *mode, out *outcome) {
 	set := func(name string, v any) {
 		t.Logf("rewrote %s", name)
-		g.archive.set(name, []byte(indentValue(v)+"\n"))
+		g.archive.Set(name, []byte(indentValue(v)+"\n"))
 	}
 	if e, ok := errors.AsType[*llm.Error](out.err); ok {
 		if len(m.responses) == 0 && m.failure == "" {
@@ -71,7 +72,7 @@ func (g *golden) updateAnswer(t *testing.T, m *mode, out *outcome) {
 			set(name, list)
 		}
 	}
-	if err := os.WriteFile(g.path, g.archive.format(), 0o666); err != nil {
+	if err := os.WriteFile(g.path, g.archive.Format(), 0o666); err != nil {
 		t.Error(err)
 	}
 }
@@ -79,7 +80,7 @@ func (g *golden) updateAnswer(t *testing.T, m *mode, out *outcome) {
 // indentValue keeps the order of members as it is marshalled.
 func indentValue(v any) string {
 	var b bytes.Buffer
-	if err := json.Indent(&b, compact(v), "", "  "); err != nil {
+	if err := json.Indent(&b, casefile.Compact(v), "", "  "); err != nil {
 		return err.Error()
 	}
 	return b.String()

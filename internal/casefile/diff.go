@@ -1,19 +1,22 @@
-package providertest
+package casefile
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-// anyText in a golden answer matches any text that is not empty: ids that are made up, for example.
-const anyText = "$ANY"
+// AnyText in a golden answer matches any text that is not empty: ids that are made up, for example.
+const AnyText = "$ANY"
 
-// strictJSON refuses members that v does not have: in golden files they are typing errors.
-func strictJSON(data []byte, v any) error {
+// StrictJSON refuses members that v does not have: in golden files they are typing errors.
+func StrictJSON(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
@@ -25,7 +28,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-func parseJSON(data []byte) (any, error) {
+// ParseJSON reads one JSON value; its numbers keep their digits.
+func ParseJSON(data []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var v any
@@ -38,16 +42,16 @@ func parseJSON(data []byte) (any, error) {
 	return v, nil
 }
 
-// diffJSON compares by meaning: the order of members is free, and numbers are equal by value. It returns ""
+// DiffJSON compares by meaning: the order of members is free, and numbers are equal by value. It returns ""
 // or a line for each difference and then both sides, indented.
-func diffJSON(got, want []byte) string {
-	g, err := parseJSON(got)
+func DiffJSON(got, want []byte) string {
+	g, err := ParseJSON(got)
 	if err != nil {
-		return fmt.Sprintf("got something that is not JSON (%v): %s", err, clip(got))
+		return fmt.Sprintf("got something that is not JSON (%v): %s", err, Clip(got))
 	}
-	w, err := parseJSON(want)
+	w, err := ParseJSON(want)
 	if err != nil {
-		return fmt.Sprintf("want is not JSON (%v): %s", err, clip(want))
+		return fmt.Sprintf("want is not JSON (%v): %s", err, Clip(want))
 	}
 	var out []string
 	walkDiff("", g, w, &out)
@@ -58,14 +62,24 @@ func diffJSON(got, want []byte) string {
 	if len(out) > most {
 		out = append(out[:most], fmt.Sprintf("… and %d more", len(out)-most))
 	}
-	return strings.Join(out, "\n") + "\n" + diffLines(indent(g), indent(w))
+	return strings.Join(out, "\n") + "\n" + DiffLines(Indent(g), Indent(w))
 }
 
-func sameJSON(a, b []byte) bool { return bytes.Equal(a, b) || diffJSON(a, b) == "" }
+// SameJSON says whether two documents mean the same. Ids of tool calls that the engine made up differ from run to
+// run and count as equal.
+func SameJSON(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	made := []byte(`"call_made_up"`)
+	return DiffJSON(madeUpID.ReplaceAll(a, made), madeUpID.ReplaceAll(b, made)) == ""
+}
+
+var madeUpID = regexp.MustCompile(`"call_[A-Z2-7]{24}"`)
 
 func walkDiff(path string, got, want any, out *[]string) {
 	differ := func() {
-		*out = append(*out, fmt.Sprintf("at %s: got %s, want %s", at(path), short(got), short(want)))
+		*out = append(*out, fmt.Sprintf("at %s: got %s, want %s", At(path), Short(got), Short(want)))
 	}
 	switch w := want.(type) {
 	case map[string]any:
@@ -74,16 +88,16 @@ func walkDiff(path string, got, want any, out *[]string) {
 			differ()
 			return
 		}
-		for _, k := range sortedKeys(w) {
+		for _, k := range SortedKeys(w) {
 			if gv, ok := g[k]; ok {
 				walkDiff(path+"."+k, gv, w[k], out)
 			} else {
-				*out = append(*out, fmt.Sprintf("at %s: missing, want %s", at(path+"."+k), short(w[k])))
+				*out = append(*out, fmt.Sprintf("at %s: missing, want %s", At(path+"."+k), Short(w[k])))
 			}
 		}
-		for _, k := range sortedKeys(g) {
+		for _, k := range SortedKeys(g) {
 			if _, ok := w[k]; !ok {
-				*out = append(*out, fmt.Sprintf("at %s: unexpected %s", at(path+"."+k), short(g[k])))
+				*out = append(*out, fmt.Sprintf("at %s: unexpected %s", At(path+"."+k), Short(g[k])))
 			}
 		}
 	case []any:
@@ -102,7 +116,7 @@ func walkDiff(path string, got, want any, out *[]string) {
 		}
 	case string:
 		g, ok := got.(string)
-		if !ok || g != w && (w != anyText || g == "") {
+		if !ok || g != w && (w != AnyText || g == "") {
 			differ()
 		}
 	default:
@@ -124,23 +138,25 @@ func sameNumber(a, b string) bool {
 	return ok1 && ok2 && x.Cmp(y) == 0
 }
 
-func at(path string) string {
+// At names a place in a document.
+func At(path string) string {
 	if path == "" {
 		return "the top"
 	}
 	return strings.TrimPrefix(path, ".")
 }
 
-func short(v any) string {
-	b := compact(v)
+// Short is a value in a line.
+func Short(v any) string {
+	b := Compact(v)
 	if len(b) > 160 {
 		return string(b[:160]) + "…"
 	}
 	return string(b)
 }
 
-// compact is JSON without the escapes that are meant for HTML.
-func compact(v any) []byte {
+// Compact is JSON without the escapes that are meant for HTML.
+func Compact(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -150,7 +166,8 @@ func compact(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-func indent(v any) string {
+// Indent is a value over several lines.
+func Indent(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -161,12 +178,12 @@ func indent(v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// diffLines shows both texts as one, with - before lines only wanted and + before lines only got.
-func diffLines(got, want string) string {
+// DiffLines shows both texts as one, with - before lines only wanted and + before lines only got.
+func DiffLines(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	const most = 2000
 	if len(g) > most || len(w) > most {
-		return fmt.Sprintf("got %d lines, want %d lines; the first got are\n%s", len(g), len(w), clip([]byte(got)))
+		return fmt.Sprintf("got %d lines, want %d lines; the first got are\n%s", len(g), len(w), Clip([]byte(got)))
 	}
 	// The longest common subsequence, from the end.
 	common := make([][]int, len(w)+1)
@@ -202,9 +219,22 @@ func diffLines(got, want string) string {
 	return b.String()
 }
 
-func prefixed(what, diff string) string {
+// Prefixed puts a heading over a difference, if there is one.
+func Prefixed(what, diff string) string {
 	if diff == "" {
 		return ""
 	}
 	return what + ":\n" + diff
 }
+
+// Clip shortens what is shown of a body.
+func Clip(b []byte) string {
+	const most = 2000
+	if len(b) > most {
+		return string(b[:most]) + "…"
+	}
+	return string(b)
+}
+
+// SortedKeys are the keys of a map in order.
+func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

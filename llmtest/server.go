@@ -1,0 +1,392 @@
+package llmtest
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llm-go/llm"
+)
+
+// Key is the key that [Server.Options] gives to clients. The server takes any other as well, and none.
+const Key = "llmtest-key"
+
+// Server is a host of models for tests: see the package's documentation. Its methods may be called at any time,
+// also while requests are being answered.
+type Server struct {
+	// URL is where the server listens: "http://127.0.0.1:port".
+	URL string
+
+	http *http.Server
+	done chan struct{} // closed by Close: whoever waits goes
+
+	mu       sync.Mutex
+	replies  []Answer
+	handle   func(Request) Answer
+	once     []Fault
+	always   Fault
+	requests []Request
+	serial   map[string]int
+	closed   bool
+}
+
+// NewServer starts a server that is closed at the end of the test.
+func NewServer(t testing.TB) *Server {
+	t.Helper()
+	s, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Start starts a server for programs that are no test. Close it when it is no longer needed.
+func Start() (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		if l, err = net.Listen("tcp6", "[::1]:0"); err != nil {
+			return nil, fmt.Errorf("llmtest: %w", err)
+		}
+	}
+	s := &Server{URL: "http://" + l.Addr().String(), done: make(chan struct{}), serial: make(map[string]int)}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go s.http.Serve(l)
+	return s, nil
+}
+
+// Close ends all answers and closes all connections.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		close(s.done)
+		s.http.Close()
+	}
+}
+
+// Reply adds answers to the script of the operations that answer with text: completions and responses, in whichever
+// dialect they are asked for, and transcriptions. They are given one per request, in order; the last one repeats. A zero Answer is the server's own: a sample of the JSON schema
+// that was asked for, or what the user said, repeated.
+func (s *Server) Reply(answers ...Answer) {
+	for _, a := range answers {
+		if !a.Fault.known() {
+			panic("llmtest: unknown fault " + strconv.Quote(string(a.Fault)))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies = append(s.replies, answers...)
+}
+
+// Handle has f answer requests of every operation, instead of the script. For a zero Answer the script, and then the
+// server itself, go on. f runs in the request's goroutine, several at a time.
+func (s *Server) Handle(f func(Request) Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handle = f
+}
+
+// Fault makes the next requests fail, one for each fault given, in order. The request after them is answered as if
+// nothing had been: the script waits.
+func (s *Server) Fault(faults ...Fault) {
+	for _, f := range faults {
+		s.mustKnow(f)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.once = append(s.once, faults...)
+}
+
+// FaultAlways makes all requests fail, until it is called with "".
+func (s *Server) FaultAlways(f Fault) {
+	s.mustKnow(f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.always = f
+}
+
+func (s *Server) mustKnow(f Fault) {
+	if !f.known() {
+		panic("llmtest: unknown fault " + strconv.Quote(string(f)))
+	}
+}
+
+// Reset forgets requests, answers and faults, for the next part of a test.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests, s.replies, s.handle, s.once, s.always = nil, nil, nil, nil, ""
+}
+
+// Requests are those that arrived so far, in order.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// BaseURL is the base URL under which a provider finds its API here. Any prefix is taken, so the URL with the
+// version that the vendor's own clients add is right as well.
+func (s *Server) BaseURL(provider string) string { return s.URL + "/" + provider }
+
+// Options point providers at this server, with a key, and read nothing from the environment. Without names they are
+// openai, anthropic, gemini and bedrock; every other provider that speaks one of their APIs is as good.
+func (s *Server) Options(providers ...string) []llm.Option {
+	if len(providers) == 0 {
+		providers = []string{"openai", "anthropic", "gemini", "bedrock"}
+	}
+	opts := []llm.Option{llm.WithoutEnv(), llm.WithSetting("AWS_REGION", "us-east-1")}
+	for _, p := range providers {
+		opts = append(opts, llm.WithProviderBaseURL(p, s.BaseURL(p)), llm.WithProviderKey(p, Key))
+	}
+	return opts
+}
+
+// Client is a client of this server with its [Server.Options] for the four providers that it speaks for, and
+// further options on top.
+func (s *Server) Client(opts ...llm.Option) *llm.Client {
+	return llm.New(append(s.Options(), opts...)...)
+}
+
+// serve answers a request.
+func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, 256<<20))
+	if err != nil {
+		return
+	}
+	r, ok := route(hr, body)
+	key := r.takeHeader(hr.Header)
+	r.Redirected = hr.URL.Query().Has(redirectMark)
+	fault := s.record(r)
+	e := &exchange{s: s, w: w, hr: hr, r: r, codec: codecs[r.Dialect], id: s.id("req_")}
+	if !ok {
+		e.fail(failure{status: 404, message: fmt.Sprintf("llmtest does not know %s %s.", r.Method, r.Path)}, nil)
+		return
+	}
+	a := s.answer(r, fault)
+	if a.Fault != "" && fault == "" {
+		fault = a.Fault
+	}
+	if fault.name() == Flapping && s.count("flap")%2 == 0 {
+		fault = ""
+	}
+	e.answer, e.fault, e.key = a, fault, key
+	if !e.sleep(a.Latency) {
+		return
+	}
+	e.serve()
+}
+
+// record keeps the request and picks its fault.
+func (s *Server) record(r *Request) Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, *r)
+	if len(s.once) > 0 {
+		f := s.once[0]
+		s.once = s.once[1:]
+		return f
+	}
+	return s.always
+}
+
+// answer is the next of the script, or what the handler makes.
+func (s *Server) answer(r *Request, fault Fault) *Answer {
+	s.mu.Lock()
+	handle := s.handle
+	s.mu.Unlock()
+	var a Answer
+	if handle != nil {
+		a = handle(*r)
+	}
+	if a.isZero() && r.scripted() {
+		var next Answer
+		s.mu.Lock()
+		if len(s.replies) > 0 {
+			next = s.replies[0]
+			// A request that fails leaves the script where it is, unless what fails is the answer itself.
+			if _, _, reported := fault.reported(r, ""); len(s.replies) > 1 && !reported && !fault.noAnswer() {
+				s.replies = s.replies[1:]
+			}
+		}
+		s.mu.Unlock()
+		next.merge(a)
+		a = next
+	}
+	if a.isZero() && r.scripted() {
+		a.Text = r.own()
+	}
+	return a.complete(r, s.id)
+}
+
+// merge takes how it is sent from a handler that left it open what is sent.
+func (a *Answer) merge(how Answer) {
+	if how.Latency > 0 {
+		a.Latency = how.Latency
+	}
+	if how.ChunkDelay > 0 {
+		a.ChunkDelay = how.ChunkDelay
+	}
+	if how.Fault != "" {
+		a.Fault = how.Fault
+	}
+	if how.Header != nil {
+		a.Header = how.Header
+	}
+}
+
+// noAnswer: faults with which the client gets nothing of the answer.
+func (f Fault) noAnswer() bool {
+	switch f.name() {
+	case "", Stale, Drip, NoUsage, AfterTerminal, OpenEnd, SplitRunes, LoneSurrogate, InvalidUTF8, EmptyDeltas, Doubled, OutOfOrder, HugeNumber, DoubledKeys, Flapping:
+		return false
+	}
+	return true
+}
+
+// scripted says that the request is one that the script answers.
+func (r *Request) scripted() bool {
+	switch r.Operation {
+	case "completion", "responses", "text_completion", "transcription", "translation":
+		return true
+	}
+	return false
+}
+
+// own is the answer that nobody scripted.
+func (r *Request) own() string {
+	if r.Operation == "transcription" || r.Operation == "translation" {
+		return "Hello from llmtest."
+	}
+	if r.schema.IsObject() {
+		return string(marshal(sample(r.schema, 0)))
+	}
+	if text, ok := r.ToolResult(); ok && len(r.Messages) > 0 && r.Messages[len(r.Messages)-1].Role == llm.RoleTool {
+		return "The tool says: " + text
+	}
+	if text := r.LastUserText(); text != "" {
+		return "You said: " + text
+	}
+	return "Hello! How can I help you?"
+}
+
+// id makes ids that are unique in the server: prefix and a number.
+func (s *Server) id(prefix string) string {
+	return prefix + fmt.Sprintf("%024d", s.count(prefix))
+}
+
+func (s *Server) count(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serial[name]++
+	return s.serial[name]
+}
+
+// takeHeader keeps the headers without credentials, and returns what came as a key.
+func (r *Request) takeHeader(h http.Header) (key string) {
+	r.Header = h.Clone()
+	for name, values := range r.Header {
+		if secretHeader(name) {
+			r.HasKey = true
+			if key == "" && name != "Cookie" {
+				key = strings.TrimPrefix(values[0], "Bearer ")
+			}
+			r.Header[name] = []string{redacted}
+		}
+	}
+	if r.Query.Has("key") {
+		r.HasKey = true
+		r.Query.Set("key", redacted)
+	}
+	return key
+}
+
+// readForm reads the fields of a multipart form: of an upload only they are of interest.
+func (r *Request) readForm(contentType string) {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || kind != "multipart/form-data" {
+		return
+	}
+	form, err := multipart.NewReader(strings.NewReader(string(r.Body)), params["boundary"]).ReadForm(64 << 20)
+	if err != nil {
+		return
+	}
+	defer form.RemoveAll()
+	value := func(name string) string {
+		if v := form.Value[name]; len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	r.Model = value("model")
+	r.Stream = value("stream") == "true"
+	if p := value("prompt"); p != "" {
+		r.Input = []string{p}
+	}
+	r.format = value("response_format")
+}
+
+// exchange is the answering of one request.
+type exchange struct {
+	s      *Server
+	w      http.ResponseWriter
+	hr     *http.Request
+	r      *Request
+	codec  *codec
+	answer *Answer
+	fault  Fault
+	key    string
+	id     string
+}
+
+// sleep waits; false says that the client, or the server, has gone.
+func (e *exchange) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-e.hr.Context().Done():
+		return false
+	case <-e.s.done:
+		return false
+	}
+}
+
+// hang waits until the client or the server has gone.
+func (e *exchange) hang() {
+	select {
+	case <-e.hr.Context().Done():
+	case <-e.s.done:
+	}
+}
+
+// fail answers with an error in the dialect's words.
+func (e *exchange) fail(f failure, header http.Header) {
+	f.id = e.id
+	h, body := e.codec.failure(f)
+	for name, v := range h {
+		e.w.Header()[name] = v
+	}
+	for name, v := range header {
+		e.w.Header()[name] = v
+	}
+	e.w.Header().Set("Content-Type", "application/json")
+	e.w.WriteHeader(f.status)
+	e.w.Write(marshal(body))
+}

@@ -1,0 +1,10 @@
+// Package all registers every provider of this module. Import it for its effect:
+//
+//	import _ "github.com/llm-go/llm/providers/all"
+package all
+
+import (
+	_ "github.com/llm-go/llm/providers/anthropic"
+	_ "github.com/llm-go/llm/providers/compat"
+	_ "github.com/llm-go/llm/providers/openai"
+)
