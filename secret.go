@@ -9,7 +9,10 @@ import (
 
 // Secret holds a key. However it is printed, logged or marshalled it shows REDACTED; only [Secret.Reveal]
 // gives the value, and only an [Auth] has a reason to call it.
-type Secret struct{ value string }
+//
+// The value is behind a pointer, since fmt does not call methods on what it finds in unexported fields: there it
+// prints an address.
+type Secret struct{ value *string }
 
 const redacted = "REDACTED"
 
@@ -21,17 +24,27 @@ var (
 )
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{&value}
+}
 
 // Reveal is the value.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero says whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.value == nil }
 
 // String is "REDACTED", or "" if there is no value.
 func (s Secret) String() string {
-	if s.value == "" {
+	if s.IsZero() {
 		return ""
 	}
 	return redacted
