@@ -661,9 +661,11 @@ type itemReader struct {
 	part    int // the part of the thinking that was last added to
 	// identified and named: the call's id and name were given.
 	identified, named bool
-	parts   []partReader
-	item    *ResponsesItem
+	parts             []partReader
+	item              *ResponsesItem
 }
+
+const maxParts = 1000
 
 // partReader is what is known of one part of a message.
 type partReader struct {
@@ -694,6 +696,9 @@ func (r *eventReader) partOf(it *itemReader, index int) *partReader {
 		if it.parts[i].index == index {
 			return &it.parts[i]
 		}
+	}
+	if len(it.parts) == maxParts { // no answer has so many; a hostile host must not make this slow
+		return &it.parts[maxParts-1]
 	}
 	it.parts = append(it.parts, partReader{index: index, base: r.runes})
 	return &it.parts[len(it.parts)-1]

@@ -36,6 +36,8 @@ type carrier struct {
 	// Signatures of calls, by the call's id.
 	Calls  []carriedCall
 	Native *NativeContent
+	// Images are what else the parts of the message's pictures hold, one for each, without the pictures.
+	Images []Part
 }
 
 type carriedCall struct{ id, signature, origin string }
@@ -63,6 +65,7 @@ func (c *carrier) String() string {
 		e.EndArray()
 	}
 	c.Native.encode(&e)
+	encodeList(&e, "images", c.Images, (*Part).encode)
 	e.EndObject()
 	return string(e.B)
 }
@@ -100,6 +103,8 @@ func openCarrier(s string) *carrier {
 			}
 		case "native":
 			c.Native = decodeNative(d)
+		case "images":
+			c.Images = decodeList(d, nil, (*Part).decode)
 		default:
 			d.Skip()
 		}
@@ -477,7 +482,10 @@ func (w *messageWriter) message(it *ResponsesItem) {
 
 func (w *messageWriter) toolCall(it *ResponsesItem) {
 	m := w.assistant()
-	c := ToolCall{ID: it.CallID, Type: "function", Extra: w.ours(it.Extra, "namespace", "caller")}
+	c := ToolCall{ID: it.CallID, Type: "function", Extra: it.Extra}
+	if it.ID != callID(it) { // not of this bridge's making
+		c.Extra = w.ours(it.Extra, "namespace", "caller")
+	}
 	if it.Type == "custom_tool_call" {
 		c.Type, c.Custom = "custom", &CustomCall{Name: it.Name, Input: it.Input}
 	} else {
@@ -526,6 +534,14 @@ func (w *messageWriter) reasoning(it *ResponsesItem) {
 	w.blobs = append(w.blobs, c.Calls...)
 	if c.Native != nil {
 		m.Native = c.Native
+	}
+	if len(c.Images) == len(m.Images) {
+		for i, p := range c.Images {
+			if p.ImageURL != nil && m.Images[i].ImageURL != nil {
+				p.ImageURL.URL = m.Images[i].ImageURL.URL
+			}
+			m.Images[i] = p
+		}
 	}
 }
 
@@ -594,9 +610,14 @@ func audioOf(p *ResponsesContent) *AudioAnswer {
 
 // fromCompletion translates an answer: what the stream of it would fold to.
 func fromCompletion(r *CompletionResponse) (*ResponsesResponse, error) {
-	whole := *r
-	whole.Choices = slices.Clone(r.Choices)
-	next := fromCompletionStream(replayCompletion(&whole))
+	w := &eventWriter{}
+	for i := range r.Choices {
+		if m := &r.Choices[i].Message; r.Choices[i].Index == 0 {
+			// They may parse, and be cut all the same: as chunks they would look complete.
+			w.cutFrom, w.cut = len(m.ToolCalls), len(m.IncompleteToolCalls) > 0
+		}
+	}
+	next := w.stream(replayCompletion(r))
 	for {
 		ev, err := next()
 		if err != nil {
@@ -610,7 +631,10 @@ func fromCompletion(r *CompletionResponse) (*ResponsesResponse, error) {
 
 // fromCompletionStream gives chunks as events.
 func fromCompletionStream(next Next[CompletionChunk]) Next[ResponsesChunk] {
-	w := &eventWriter{}
+	return (&eventWriter{}).stream(next)
+}
+
+func (w *eventWriter) stream(next Next[CompletionChunk]) Next[ResponsesChunk] {
 	return func() (*ResponsesChunk, error) {
 		for {
 			if c := w.pop(); c != nil {
@@ -641,6 +665,9 @@ type eventWriter struct {
 	id    string
 	begun bool
 	ended bool
+	// cut: calls from the index cutFrom on are incomplete, whatever they look like.
+	cut     bool
+	cutFrom int
 
 	items   []*openItem
 	think   *openItem // open
@@ -664,6 +691,7 @@ type openItem struct {
 	partOpen  bool
 	block     *thinkingAccumulator
 	continues bool
+	call      int    // a call's index
 	signature string // a call's
 	origin    string
 }
@@ -958,7 +986,7 @@ func (w *eventWriter) call(t *ToolCall) {
 		if w.calls == nil {
 			w.calls = make(map[int]*openItem)
 		}
-		s = &openItem{item: ResponsesItem{Type: "function_call", Status: "in_progress", CallID: t.ID}}
+		s = &openItem{call: t.Index, item: ResponsesItem{Type: "function_call", Status: "in_progress", CallID: t.ID}}
 		w.calls[t.Index] = s
 	}
 	setString(&s.item.CallID, t.ID)
@@ -996,12 +1024,16 @@ func (w *eventWriter) announceCall(s *openItem, index int) {
 	if s.item.CallID == "" {
 		s.item.CallID = "call_" + w.id + "_" + strconv.Itoa(index)
 	}
-	prefix := "fc_"
-	if s.item.Type == "custom_tool_call" {
-		prefix = "ctc_"
-	}
-	s.item.ID = prefix + s.item.CallID
+	s.item.ID = callID(&s.item)
 	w.announce(s)
+}
+
+// callID is the id that an item of a call is given here.
+func callID(it *ResponsesItem) string {
+	if it.Type == "custom_tool_call" {
+		return "ctc_" + it.CallID
+	}
+	return "fc_" + it.CallID
 }
 
 // closeWhole closes the calls whose arguments are a whole object: nothing can follow in them.
@@ -1021,7 +1053,7 @@ func (w *eventWriter) closeCall(s *openItem, cut bool) {
 		t.Function = FunctionCall{Name: s.item.Name, Arguments: string(s.buf)}
 	}
 	s.item.Status = "incomplete"
-	if t.complete(cut) {
+	if t.complete(cut) && !(w.cut && s.call >= w.cutFrom) {
 		s.item.Status = "completed"
 	}
 	if t.Custom != nil {
@@ -1054,8 +1086,8 @@ func (w *eventWriter) finish() {
 	}
 	reason := choice.FinishReason
 	for _, c := range w.acc.choices { // calls make it tool_calls; here what cut them counts
-		if c.Index == 0 {
-			reason = c.FinishReason
+		if c.index == 0 {
+			reason = c.finish
 		}
 	}
 	last := "completed"
@@ -1132,12 +1164,25 @@ func (w *eventWriter) audio(a *AudioAnswer) {
 // carry adds an item for what belongs to the message as a whole.
 func (w *eventWriter) carry(m *Message) {
 	c := carrier{Native: m.Native}
+	if slices.ContainsFunc(m.Images, func(p Part) bool {
+		u := p.ImageURL
+		return len(p.Extra) > 0 || p.CacheControl != nil || u == nil || u.Detail != "" || u.Format != "" || len(u.Extra) > 0
+	}) {
+		for _, p := range m.Images {
+			if p.ImageURL != nil {
+				u := *p.ImageURL
+				u.URL = ""
+				p.ImageURL = &u
+			}
+			c.Images = append(c.Images, p)
+		}
+	}
 	for _, s := range w.items {
 		if s.signature != "" {
 			c.Calls = append(c.Calls, carriedCall{s.item.CallID, s.signature, s.origin})
 		}
 	}
-	if c.Native == nil && len(c.Calls) == 0 {
+	if c.Native == nil && len(c.Calls) == 0 && len(c.Images) == 0 {
 		return
 	}
 	s := w.announce(&openItem{item: ResponsesItem{Type: "reasoning", ID: w.name("rs", &w.counted.think), Status: "in_progress"}})

@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -132,18 +134,19 @@ func fold(t *testing.T, next Next[CompletionChunk]) *CompletionResponse {
 	return acc.Response()
 }
 
-// shred cuts the deltas of a stream into bytes, as a host may, and leaves some events out.
+// shred cuts the deltas of a stream, as a host may, and leaves some events out.
 func shred(events []*ResponsesChunk, without ...string) []*ResponsesChunk {
 	var out []*ResponsesChunk
 	for _, c := range events {
 		if slices.Contains(without, c.Type) {
 			continue
 		}
-		if len(c.Delta) < 2 {
+		_, n := utf8.DecodeRuneInString(c.Delta)
+		if len(c.Delta) == n {
 			out = append(out, c)
 			continue
 		}
-		for i, s := range []string{c.Delta[:1], c.Delta[1:]} {
+		for i, s := range []string{c.Delta[:n], c.Delta[n:]} {
 			d := *c
 			d.Delta = s
 			if i > 0 {
@@ -195,6 +198,78 @@ func TestBridgedStreamWithoutFinalOutput(t *testing.T) {
 	whole, err := fromResponses(r)
 	require.NoError(t, err)
 	require.JSONEq(t, toJSON(t, whole), toJSON(t, fold(t, fromResponsesStream(pieces(events)))))
+}
+
+// randomOutput is an output of any items, in any order, with members that this package does not name.
+func randomOutput(rnd *rand.Rand) string {
+	word := func() string {
+		return []string{"", "a", "é", "two words", "\"q\"", "日本語", "**b**"}[rnd.IntN(7)]
+	}
+	text := func() string { return toString(word()) }
+	maybe := func(s string) string {
+		if rnd.IntN(4) == 0 {
+			return s
+		}
+		return ""
+	}
+	list := func(most int, one func() string) string {
+		var parts []string
+		for range rnd.IntN(most + 1) {
+			parts = append(parts, one())
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	}
+	n := 0
+	return list(6, func() string {
+		n++
+		id := fmt.Sprintf(`"id":"x_%d","status":"completed"`, n)
+		switch rnd.IntN(6) {
+		case 0:
+			return `{"type":"reasoning",` + id + maybe(`,"x":{"y":1.50}`) + maybe(`,"encrypted_content":"g"`) +
+				`,"summary":` + list(2, func() string { return `{"type":"summary_text","text":` + text() + `}` }) +
+				maybe(`,"content":[{"type":"reasoning_text","text":"raw"}]`) + `}`
+		case 1:
+			return fmt.Sprintf(`{"type":"function_call",%s,"call_id":"c%d","name":"f","arguments":"{\"a\":%d}"%s}`, id, n, n, maybe(`,"namespace":"n"`))
+		case 2:
+			return fmt.Sprintf(`{"type":"custom_tool_call",%s,"call_id":"c%d","name":"g","input":%s}`, id, n, text())
+		case 3:
+			return `{"type":"web_search_call",` + id + `,"action":{"q":1.0}}`
+		default:
+			return `{"type":"message",` + id + `,"role":"assistant"` + maybe(`,"phase":"commentary"`) + `,"content":` + list(2, func() string {
+				if rnd.IntN(5) == 0 {
+					return `{"type":"refusal","refusal":` + text() + `}`
+				}
+				return `{"type":"output_text","text":` + text() + maybe(`,"logprobs":[{"token":"t","logprob":-1}]`) + `,"annotations":` + list(2, func() string {
+					return fmt.Sprintf(`{"type":"url_citation","start_index":%d,"end_index":%d,"url":"https://x.test","title":%s}`, rnd.IntN(3), 3+rnd.IntN(3), text())
+				}) + `}`
+			}) + `}`
+		}
+	})
+}
+
+func toString(s string) string { return string(rawText(s)) }
+
+// Whatever the output is, it comes back whole with the next request, and its stream folds to the same message.
+func TestAnyOutputSurvives(t *testing.T) {
+	for seed := range uint64(2000) {
+		output := randomOutput(rand.New(rand.NewPCG(seed, 2)))
+		r := response(t, output)
+		c, err := fromResponses(r)
+		require.NoError(t, err)
+		items := sendBack(t, c.Message())
+		if len(c.Message().ToolCalls) == 0 && len(items) == 0 {
+			for _, it := range r.Output {
+				require.Equal(t, "message", it.Type, "%s", output)
+			}
+		} else {
+			require.JSONEq(t, string(encodeItems(anonymous(r.Output))), string(encodeItems(anonymous(items))), "seed %d: %s", seed, output)
+		}
+		events := shred(all(t, replayResponses(r)))
+		require.JSONEq(t, toJSON(t, c), toJSON(t, fold(t, fromResponsesStream(pieces(events)))), "seed %d: %s", seed, output)
+		got, err := CollectResponses(NewStream(pieces(events), nil))
+		require.NoError(t, err)
+		require.Equal(t, toJSON(t, r), toJSON(t, got))
+	}
 }
 
 func TestBridgedStreamIsTruncatedWhereTheEventsAre(t *testing.T) {
@@ -403,9 +478,14 @@ var chatAnswers = map[string]*CompletionResponse{
 	"gemini": chatAnswer(Message{ReasoningContent: "hm", Content: Content{TextPart("x")},
 		ToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{"a":1}`}, Signature: "AbC+/==", Origin: "gemini"},
 			{Index: 1, ID: "c2", Type: "custom", Custom: &CustomCall{Name: "g", Input: "x"}}}}, FinishToolCalls),
-	"native":    chatAnswer(Message{Content: Content{TextPart("x")}, Native: &NativeContent{Origin: "anthropic", Content: []byte(`[{"type":"text","text":"x", "n":1.50}]`)}}, FinishStop),
-	"reasoning": chatAnswer(Message{ReasoningContent: "thinking aloud", Content: Content{TextPart("x")}}, FinishStop),
-	"refusal":   chatAnswer(Message{Refusal: "No."}, FinishStop),
+	"native": chatAnswer(Message{Content: Content{TextPart("x")}, Native: &NativeContent{Origin: "anthropic", Content: []byte(`[{"type":"text","text":"x", "n":1.50}]`)}}, FinishStop),
+	"pictures": chatAnswer(Message{Content: Content{TextPart("x")}, Images: []Part{ImagePart("data:image/png;base64,aGk="),
+		{Type: "image_url", ImageURL: &ImageURL{URL: "data:image/webp;base64,aGk="}, Extra: Extra{"thought_signature": json.RawMessage(`"c2ln"`)}}}}, FinishStop),
+	"members of calls": chatAnswer(Message{ToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{}`},
+		Extra: Extra{"caller": json.RawMessage(`{"type":"direct"}`)}}}}, FinishToolCalls),
+	"cut though it parses": chatAnswer(Message{Content: Content{TextPart("x")}, IncompleteToolCalls: []ToolCall{{ID: "c1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{}`}}}}, FinishLength),
+	"reasoning":            chatAnswer(Message{ReasoningContent: "thinking aloud", Content: Content{TextPart("x")}}, FinishStop),
+	"refusal":              chatAnswer(Message{Refusal: "No."}, FinishStop),
 	"citations": chatAnswer(Message{Content: Content{TextPart("Hé there")}, Annotations: []Annotation{
 		{Type: "url_citation", URLCitation: &URLCitation{StartIndex: 0, EndIndex: 2, URL: "https://x.test", Title: "X", CitedText: "q"}},
 		{Type: "file_citation", FileCitation: &FileCitation{FileID: "f", DocumentIndex: 1}}, {Type: "news", Extra: Extra{"n": json.RawMessage(`{"a":1}`)}}}}, FinishStop),
@@ -431,6 +511,7 @@ func TestMessagesSurviveResponses(t *testing.T) {
 				return
 			}
 			require.Len(t, req.Messages, 1)
+			require.Equal(t, len(want.ToolCalls()), len(req.Messages[0].ToolCalls))
 			require.JSONEq(t, toJSON(t, want.Message()), toJSON(t, req.Messages[0]))
 			for i, b := range want.Message().ThinkingBlocks {
 				require.Equal(t, b, req.Messages[0].ThinkingBlocks[i])
@@ -505,12 +586,15 @@ func shredChunks(c *CompletionResponse) []*CompletionChunk {
 	if d.Refusal != "" {
 		add(func(x *Delta) { x.Refusal = d.Refusal })
 	}
+	for i := range d.Images {
+		add(func(x *Delta) { x.Images = d.Images[i : i+1] })
+	}
 	for i := range d.Annotations {
 		add(func(x *Delta) { x.Annotations = d.Annotations[i : i+1] })
 	}
 	for _, t := range d.ToolCalls {
 		add(func(x *Delta) {
-			head := ToolCall{Index: t.Index, ID: t.ID, Type: t.Type, Signature: t.Signature, Origin: t.Origin}
+			head := ToolCall{Index: t.Index, ID: t.ID, Type: t.Type, Signature: t.Signature, Origin: t.Origin, Extra: t.Extra}
 			if t.Custom != nil {
 				head.Custom = &CustomCall{Name: t.Custom.Name}
 			}
@@ -620,6 +704,9 @@ func TestBridgedEventsFoldToTheAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := fromCompletion(c)
 			require.NoError(t, err)
+			if len(c.Message().IncompleteToolCalls) > 0 {
+				t.Skip("chunks cannot say that a call which parses is cut")
+			}
 			for _, chunks := range [][]*CompletionChunk{shredChunks(c), all(t, replayCompletion(c))} {
 				events := all(t, fromCompletionStream(pieces(chunks)))
 				checkEvents(t, events)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -78,8 +79,8 @@ const (
 // them takes it off this list.
 func closed(key string, child any) bool {
 	has := func(member string) bool {
-		m, ok := child.(map[string]any)
-		_, ok = m[member]
+		m, _ := child.(map[string]any)
+		_, ok := m[member]
 		return ok
 	}
 	switch key {
@@ -378,7 +379,8 @@ func TestFinishReasons(t *testing.T) {
 	}
 }
 
-// However a host cuts its calls into fragments, the calls are those of the unary answer.
+// However a host cuts its calls into fragments, the calls are those of the unary answer: in OpenAI's dialect, which
+// most hosts speak, each in its own way.
 func TestToolCallFragments(t *testing.T) {
 	want := []llm.FunctionCall{{Name: "get_weather", Arguments: `{"city":"Bern"}`}, {Name: "get_time", Arguments: `{"zone":"CET"}`}}
 	for name, deltas := range map[string][]string{
@@ -392,6 +394,15 @@ func TestToolCallFragments(t *testing.T) {
 			`{"index":0,"id":"a","function":{"name":"get_weather"}}`, `{"index":1,"id":"b","function":{"name":"get_time"}}`,
 			`{"index":0,"function":{"arguments":"{\"city\":"}}`, `{"index":1,"function":{"arguments":"{\"zone\":"}}`,
 			`{"index":0,"function":{"arguments":"\"Bern\"}"}}`, `{"index":1,"function":{"arguments":"\"CET\"}"}}`},
+		"no index": {
+			`{"id":"a","function":{"name":"get_weather","arguments":"{\"city\":"}}`, `{"function":{"arguments":"\"Bern\"}"}}`,
+			`{"id":"b","function":{"name":"get_time","arguments":"{\"zone\":\"CET\"}"}}`},
+		"all zero": {
+			`{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{\"city\":"}}`, `{"index":0,"function":{"arguments":"\"Bern\"}"}}`,
+			`{"index":0,"id":"b","function":{"name":"get_time","arguments":"{\"zone\":\"CET\"}"}}`},
+		"reused with another id": {
+			`{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{\"city\":\"Bern\"}"}}`,
+			`{"index":0,"id":"b","function":{"name":"get_time","arguments":""}}`, `{"index":0,"id":"b","function":{"arguments":"{\"zone\":\"CET\"}"}}`},
 		"the id late": {
 			`{"index":0,"function":{"name":"get_weather","arguments":"{\"city\":"}}`, `{"index":0,"id":"a","function":{"arguments":"\"Bern\"}"}}`,
 			`{"index":1,"function":{"name":"get_time"}}`, `{"index":1,"id":"b","function":{"arguments":"{\"zone\":\"CET\"}"}}`},
@@ -403,17 +414,15 @@ func TestToolCallFragments(t *testing.T) {
 			`{"index":1,"id":"b","function":{"name":"get_t"}}`, `{"index":1,"function":{"name":"ime","arguments":"{\"zone\":\"CET\"}"}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var chunks []*llm.CompletionChunk
-			for _, d := range append(deltas, "") {
-				c := &llm.CompletionChunk{}
-				doc := `{"choices":[{"index":0,"delta":{"tool_calls":[` + d + `]}}]}`
-				if d == "" {
-					doc = `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`
-				}
-				require.NoError(t, c.UnmarshalJSON([]byte(doc)))
-				chunks = append(chunks, c)
+			var body strings.Builder
+			for _, d := range deltas {
+				fmt.Fprintf(&body, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[%s]}}]}\n\n", d)
 			}
-			resp, err := llm.Completion(t.Context(), ask("Hi"), llm.WithMock(chunks))
+			body.WriteString("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+			c := over(transport(func(*http.Request) (*http.Response, error) { return events(strings.NewReader(body.String())), nil }))
+			s, err := c.CompletionStream(t.Context(), &llm.CompletionRequest{Model: "openai/m", Messages: []llm.Message{llm.User("Hi")}})
+			require.NoError(t, err)
+			resp, err := llm.Collect(s)
 			require.NoError(t, err)
 			var got []llm.FunctionCall
 			ids := map[string]bool{}

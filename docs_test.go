@@ -10,12 +10,58 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/llm-go/llm/providers/providertest"
 	"github.com/stretchr/testify/require"
 )
+
+//go:generate go run ./internal/readme
+
+// README's code is that of the examples, and its table that of the registry.
+func TestReadmeIsCurrent(t *testing.T) {
+	out, err := exec.Command("go", "run", "./internal/readme", "-check").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// Each claim with a command beside it names tests that exist.
+func TestReadmeNamesItsTests(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	names := testNames(t)
+	commands := regexp.MustCompile("`go test -run '?([^ '`]+)'? \\.`").FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(commands), 4)
+	for _, m := range commands {
+		for pattern := range strings.SplitSeq(strings.ReplaceAll(m[1], `\|`, "|"), "|") {
+			found := false
+			for name, dirs := range names {
+				found = found || strings.HasPrefix(name, pattern) && slices.Contains(dirs, ".")
+			}
+			require.True(t, found, "no test matches %s", pattern)
+		}
+	}
+}
+
+// Links between the documents lead somewhere.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	more, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, page := range append(pages, more...) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`\]\(([^)#\s]+)[^)\s]*\)`).FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+			require.NoError(t, err, "%s links to %s", page, m[1])
+		}
+	}
+}
 
 // The worked example in CONTRIBUTING is applied to the sources as they are, and built.
 func TestNewOperationInContributing(t *testing.T) {
@@ -114,7 +160,8 @@ func TestContractNamesItsTests(t *testing.T) {
 			dirs := names[m[2]]
 			require.NotEmpty(t, dirs, "%s: there is no %s", number[1], m[2])
 			if m[3] != "" {
-				require.Contains(t, providertest.Rules(), m[3], number[1])
+				known := slices.ContainsFunc(providertest.Rules(), func(r providertest.Rule) bool { return r.Name == m[3] })
+				require.True(t, known, "%s: there is no rule %s", number[1], m[3])
 			}
 			if m[1] != "" {
 				require.Contains(t, dirs, m[1], "%s: %s", number[1], m[2])

@@ -11,7 +11,7 @@ import (
 // content, unless [Fault.BeforeContent] moves it.
 type Fault string
 
-// Faults of the connection.
+// Faults of the connection. For one that is refused, close the server.
 const (
 	// Reset resets the connection when the request has been read, before any header.
 	Reset Fault = "reset"
@@ -70,6 +70,12 @@ const (
 	Doubled Fault = "doubled"
 	// OutOfOrder swaps the second and third event of content.
 	OutOfOrder Fault = "out-of-order"
+	// ZeroToolIndexes gives every streamed tool call the index 0, NoToolIndexes none at all, and LateToolName sends a
+	// call's id and name only after the beginning of its arguments: as some hosts of OpenAI's chat completions do. The
+	// other dialects have no room for it.
+	ZeroToolIndexes Fault = "zero-tool-indexes"
+	NoToolIndexes   Fault = "no-tool-indexes"
+	LateToolName    Fault = "late-tool-name"
 	// InvalidUTF8 puts bytes into the text that are no UTF-8.
 	InvalidUTF8 Fault = "invalid-utf8"
 	// SplitRunes sends every byte of the body by itself, so that runes are split.
@@ -146,7 +152,8 @@ func (f Fault) before() bool { return strings.HasSuffix(string(f), beforeContent
 func Faults() []Fault {
 	list := []Fault{
 		Reset, Hangup, Stale, HeadersNever, SlowHeaders, HugeHeaders, Stall, Pings, Drip, CutEvent, NoTerminal, NoLastChunk, LengthTooLong, OpenEnd,
-		AfterTerminal, Empty, ErrorBody, ErrorEvent, HTML, CutJSON, NoChoices, NoUsage, MalformedEvent, Doubled, OutOfOrder, InvalidUTF8, SplitRunes,
+		AfterTerminal, Empty, ErrorBody, ErrorEvent, HTML, CutJSON, NoChoices, NoUsage, MalformedEvent, Doubled, OutOfOrder, ZeroToolIndexes, NoToolIndexes, LateToolName,
+		InvalidUTF8, SplitRunes,
 		LoneSurrogate, HugeLine, Endless, EmptyDeltas, GzipBomb, BadGzip, UnknownEncoding, DeepJSON, HugeNumber, DoubledKeys, LongBody,
 		RateLimitSeconds, RateLimitDate, RateLimitMillis, RateLimitBody, RateLimitYear, QuotaExhausted, ContextWindow, ContentPolicy, BadKey, EchoPrompt,
 		RedirectSameHost, RedirectOtherHost, RedirectLoop, Flapping,

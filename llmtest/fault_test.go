@@ -60,6 +60,9 @@ var outcomes = map[llmtest.Fault][2]outcome{
 	llmtest.MalformedEvent:   {protocol, protocol},
 	llmtest.Doubled:          {fine, fine},
 	llmtest.OutOfOrder:       {fine, fine},
+	llmtest.ZeroToolIndexes:  {fine, fine},
+	llmtest.NoToolIndexes:    {fine, fine},
+	llmtest.LateToolName:     {fine, fine},
 	llmtest.InvalidUTF8:      {fine, fine},
 	llmtest.SplitRunes:       {fine, fine},
 	llmtest.LoneSurrogate:    {fine, fine},
@@ -207,6 +210,25 @@ func tryFault(t *testing.T, model string, f llmtest.Fault, want outcome, stream 
 	if before && stream {
 		require.Nil(t, e.Partial)
 	}
+}
+
+// However a stream numbers and names its tool calls, they are those of the whole answer.
+func TestSpoiledToolCalls(t *testing.T) {
+	eachChat(t, func(t *testing.T, srv *llmtest.Server, c *llm.Client, model string) {
+		srv.Reply(llmtest.Answer{ToolCalls: []llm.ToolCall{
+			{Function: llm.FunctionCall{Name: "get_weather", Arguments: `{"city":"Paris","units":"metric"}`}},
+			{Function: llm.FunctionCall{Name: "get_time", Arguments: `{"zone":"Europe/Paris"}`}}}})
+		for _, f := range []llmtest.Fault{llmtest.ZeroToolIndexes, llmtest.NoToolIndexes, llmtest.LateToolName} {
+			srv.Fault(f)
+			r, err := collect(t.Context(), c, ask(model, "?"))
+			require.NoError(t, err, f)
+			require.Len(t, r.ToolCalls(), 2, f)
+			require.Equal(t, "get_weather", r.ToolCalls()[0].Function.Name, f)
+			require.JSONEq(t, `{"city":"Paris","units":"metric"}`, r.ToolCalls()[0].Function.Arguments)
+			require.Equal(t, "get_time", r.ToolCalls()[1].Function.Name, f)
+			require.JSONEq(t, `{"zone":"Europe/Paris"}`, r.ToolCalls()[1].Function.Arguments)
+		}
+	})
 }
 
 func TestFaultOnceThenTheScriptGoesOn(t *testing.T) {

@@ -3,6 +3,7 @@ package llmtest
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -181,6 +182,10 @@ func (e *exchange) spoil(frames []frame) []frame {
 			frames[at], frames[at+1] = frames[at+1], frames[at]
 		}
 		return frames
+	case ZeroToolIndexes, NoToolIndexes, LateToolName:
+		if e.r.Dialect == OpenAI && streamed {
+			return e.fault.name().tools(frames)
+		}
 	case NoChoices, NoUsage:
 		return e.without(frames)
 	case InvalidUTF8:
@@ -202,6 +207,55 @@ func (e *exchange) spoil(frames []frame) []frame {
 		return change(frames, at, func(b []byte) []byte { return b[:len(b)*2/3] })
 	}
 	return frames
+}
+
+// tools spoils the tool calls of a streamed chat completion.
+func (f Fault) tools(frames []frame) []frame {
+	list := append([]frame{}, frames...)
+	var held obj // the id and name that come late
+	for i, fr := range list {
+		var chunk obj
+		if json.Unmarshal(fr.data, &chunk) != nil {
+			continue
+		}
+		call, ok := firstCall(chunk)
+		if !ok {
+			continue
+		}
+		switch f {
+		case ZeroToolIndexes:
+			call["index"] = 0
+		case NoToolIndexes:
+			delete(call, "index")
+		case LateToolName:
+			function := call["function"].(obj)
+			if _, begins := call["id"]; begins {
+				held = obj{"id": call["id"], "name": function["name"]}
+				delete(call, "id")
+				delete(function, "name")
+			} else if held != nil {
+				call["id"], function["name"], held = held["id"], held["name"], nil
+			}
+		}
+		list[i].data = marshal(chunk)
+	}
+	return list
+}
+
+// firstCall finds the tool call in a chunk, of which there is at most one.
+func firstCall(chunk obj) (obj, bool) {
+	choices, _ := chunk["choices"].([]any)
+	if len(choices) == 0 {
+		return nil, false
+	}
+	choice, _ := choices[0].(obj)
+	delta, _ := choice["delta"].(obj)
+	calls, _ := delta["tool_calls"].([]any)
+	if len(calls) == 0 {
+		return nil, false
+	}
+	call, ok := calls[0].(obj)
+	return call, ok
 }
 
 // overloaded is the error of a host that has too much to do, with the status that it carries at each.

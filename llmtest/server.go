@@ -250,7 +250,7 @@ func (a *Answer) merge(how Answer) {
 // noAnswer: faults with which the client gets nothing of the answer.
 func (f Fault) noAnswer() bool {
 	switch f.name() {
-	case "", Stale, Drip, NoUsage, AfterTerminal, OpenEnd, SplitRunes, LoneSurrogate, InvalidUTF8, EmptyDeltas, Doubled, OutOfOrder, HugeNumber, DoubledKeys, Flapping:
+	case "", Stale, Drip, NoUsage, AfterTerminal, OpenEnd, SplitRunes, LoneSurrogate, InvalidUTF8, EmptyDeltas, Doubled, OutOfOrder, ZeroToolIndexes, NoToolIndexes, LateToolName, HugeNumber, DoubledKeys, Flapping:
 		return false
 	}
 	return true

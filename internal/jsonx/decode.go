@@ -11,7 +11,7 @@ import (
 
 // maxScratch bounds the buffers a decoder keeps over Reset, in bytes: one large answer must not pin its size for
 // the life of a stream.
-const maxScratch = 64 << 10
+const maxScratch = 1 << 20
 
 // Decoder reads one complete JSON text in a single pass. The zero value reads an empty text; use it by value and
 // Reset it. Errors are sticky: after the first one every method returns zero and More returns false.
@@ -320,7 +320,9 @@ func (d *Decoder) unquote(p, i int, buf []byte) (s, _ []byte) {
 	buf = buf[:0]
 	for {
 		if n := i - p; n > cap(buf)-len(buf) {
-			buf = slices.Grow(buf, n+len(buf)+64) // doubles; append alone grows large slices by a quarter
+			// It doubles, where append alone would grow large slices by a quarter, and starts with room for a page of
+			// text if there is so much left.
+			buf = slices.Grow(buf, max(n+len(buf)+64, min(len(data)-p, 8<<10)))
 		}
 		buf = append(buf, data[p:i]...)
 		if i >= len(data) || data[i] < ' ' {

@@ -5,6 +5,9 @@ package all
 
 import (
 	_ "github.com/llm-go/llm/providers/anthropic"
+	_ "github.com/llm-go/llm/providers/bedrock"
 	_ "github.com/llm-go/llm/providers/compat"
+	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
+	_ "github.com/llm-go/llm/providers/replicate"
 )

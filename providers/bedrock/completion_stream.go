@@ -25,7 +25,6 @@ type converse struct {
 	origin string
 	warn   func(llm.Warning)
 
-	current int // the wire's index of block
 	block   *streamBlock
 	open    []*streamBlock // blocks that are interleaved with the current one; there is normally none
 	calls   int

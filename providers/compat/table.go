@@ -17,6 +17,7 @@ var hosts = []openai.Host{
 		Doc:        "https://console.groq.com/docs/api-reference",
 		Ops:        "completion responses transcription translation speech models",
 		Quirks: openai.Quirks{
+			StrictSchema: true,
 			// "OpenAI Compatibility", unsupported fields: each of them is a 400.
 			Drop: "logprobs top_logprobs logit_bias n verbosity prediction modalities audio store web_search_options " +
 				"transcription.stream speech.instructions speech.stream_format",
@@ -100,6 +101,8 @@ var hosts = []openai.Host{
 			Accept:      "top_k",
 			ModelPrefix: "accounts/fireworks/models/",
 			ToolChoice:  "auto none required:any named",
+			// Models with a reasoning history take it back.
+			EchoReasoning: "reasoning_content",
 		},
 	},
 	{
@@ -114,9 +117,10 @@ var hosts = []openai.Host{
 		},
 		Ops: "completion responses text_completion embedding models",
 		Quirks: openai.Quirks{
-			Accept:   "top_k cache_control file_url",
-			Body:     `"usage":{"include":true}`,
-			Thinking: "reasoning",
+			StrictSchema: true,
+			Accept:       "top_k cache_control file_url",
+			Body:         `"usage":{"include":true}`,
+			Thinking:     "reasoning",
 		},
 	},
 	{
@@ -139,9 +143,10 @@ var hosts = []openai.Host{
 		Doc:        "https://inference-docs.cerebras.ai/api-reference/chat-completions",
 		Ops:        "completion text_completion models",
 		Quirks: openai.Quirks{
-			Drop:      "frequency_penalty presence_penalty logit_bias prediction modalities audio verbosity store web_search_options n",
-			Refuse:    "input_audio file video_url",
-			MaxTokens: "max_completion_tokens",
+			StrictSchema: true,
+			Drop:         "frequency_penalty presence_penalty logit_bias prediction modalities audio verbosity store web_search_options n",
+			Refuse:       "input_audio file video_url",
+			MaxTokens:    "max_completion_tokens",
 		},
 	},
 	{
@@ -191,7 +196,6 @@ var hosts = []openai.Host{
 		Quirks: openai.Quirks{
 			Drop:           "seed logit_bias logprobs top_logprobs verbosity prediction modalities audio service_tier store metadata",
 			MaxTemperature: 1,
-			ToolChoice:     "auto none",
 			FlattenContent: true,
 			EchoReasoning:  "reasoning_content", EchoRequired: true,
 			Thinking: "type",
@@ -300,6 +304,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("GITHUB_TOKEN GITHUB_API_KEY"),
 		Doc:        "https://docs.github.com/en/rest/models/inference",
 		Ops:        "completion embedding",
+		Quirks:     openai.Quirks{StrictSchema: true},
 	},
 	{
 		Name:       "huggingface",
@@ -322,7 +327,7 @@ var hosts = []openai.Host{
 			"X-Title":      "VERCEL_APP_NAME",
 		},
 		Ops:    "completion responses embedding models",
-		Quirks: openai.Quirks{Accept: "cache_control", Thinking: "reasoning"},
+		Quirks: openai.Quirks{StrictSchema: true, Accept: "cache_control", Thinking: "reasoning"},
 	},
 	{
 		Name:       "nebius",
@@ -370,7 +375,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("OPENAI_API_KEY"),
 		Doc:        "https://platform.openai.com/docs/api-reference/chat",
 		Ops:        "completion models",
-		Quirks:     openai.Quirks{MaxTokens: "max_completion_tokens", Accept: "developer allowed_tools", ToolID: "40"},
+		Quirks:     openai.Quirks{StrictSchema: true, MaxTokens: "max_completion_tokens", Accept: "developer allowed_tools", ToolID: "40"},
 	},
 	{
 		Name:        "custom_openai",
@@ -398,7 +403,7 @@ var hosts = []openai.Host{
 		KeyOptional: true,
 		Doc:         "https://docs.litellm.ai/docs/proxy/user_keys",
 		Ops:         "completion responses text_completion embedding image image_edit speech transcription moderation models",
-		Quirks:      openai.Quirks{Accept: "top_k cache_control developer allowed_tools", MaxTokens: "max_completion_tokens", Thinking: "object"},
+		Quirks:      openai.Quirks{StrictSchema: true, Accept: "top_k cache_control developer allowed_tools", MaxTokens: "max_completion_tokens", Thinking: "object"},
 	},
 	{
 		Name:        "llamafile",
@@ -453,7 +458,7 @@ var hosts = []openai.Host{
 		Doc:        "https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-chat-completions",
 		Auth:       azureAuth,
 		Ops:        "completion responses embedding image models",
-		Quirks:     openai.Quirks{FlattenContent: true},
+		Quirks:     openai.Quirks{StrictSchema: true, FlattenContent: true},
 	},
 	{
 		Name:       "bedrock_mantle",
@@ -483,9 +488,10 @@ var hosts = []openai.Host{
 		BaseURLEnv: words("GITHUB_COPILOT_API_BASE"),
 		KeyEnv:     words("GITHUB_COPILOT_TOKEN GITHUB_COPILOT_API_KEY"),
 		Doc:        "https://docs.github.com/en/copilot",
-		Header:     map[string]string{"Editor-Version": "llm-go/1.0", "Copilot-Integration-Id": "vscode-chat"},
-		Ops:        "completion embedding models",
-		Quirks:     openai.Quirks{Accept: "cut_off"},
+		// The host also wants a Copilot-Integration-Id, which is the caller's to claim: llm.WithHeader.
+		Header: map[string]string{"Editor-Version": "llm-go/1.0"},
+		Ops:    "completion embedding models",
+		Quirks: openai.Quirks{Accept: "cut_off"},
 	},
 	{
 		Name:       "heroku",
@@ -977,7 +983,7 @@ var hosts = []openai.Host{
 		KeyEnv:     words("AIHUBMIX_API_KEY"),
 		Doc:        "https://docs.aihubmix.com",
 		Ops:        "completion responses embedding image speech transcription moderation models",
-		Quirks:     openai.Quirks{MaxTokens: "max_completion_tokens"},
+		Quirks:     openai.Quirks{StrictSchema: true, MaxTokens: "max_completion_tokens"},
 	},
 	{
 		Name:       "parasail",
@@ -1081,11 +1087,12 @@ var hosts = []openai.Host{
 	},
 }
 
-// mistral are Mistral's rules: unknown members are a 422, so nothing is sent that its reference does not have;
-// stream_options is not in it, usage comes by itself.
+// mistral are Mistral's rules: its OpenAPI document closes every object (additionalProperties: false), and unknown
+// members are a 422, so nothing is sent that it does not have; stream_options is not in it, usage comes by itself.
 var mistral = openai.Quirks{
 	Drop: "logit_bias logprobs top_logprobs user store service_tier verbosity modalities audio safety_identifier web_search_options prompt_cache_retention " +
-		"embedding.dimensions embedding.user",
+		"embedding.dimensions embedding.user text_completion.n text_completion.best_of text_completion.echo text_completion.logprobs " +
+		"text_completion.frequency_penalty text_completion.presence_penalty",
 	Refuse:        "video_url",
 	Seed:          "random_seed",
 	TextPath:      "/fim/completions",

@@ -15,7 +15,6 @@ type native struct {
 	need   bool
 	rank   rank // the highest so far
 	signed bool // the text has a signature
-	number int  // of parts so far
 	starts []int
 	length int // of the text so far, in bytes
 

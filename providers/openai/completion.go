@@ -182,6 +182,15 @@ func (c *chat) rename(call *llm.Call, r *llm.CompletionRequest) (tail []byte, er
 		}
 		r.ResponseFormat = &llm.ResponseFormat{Type: "json_object"}
 	}
+	if f := r.ResponseFormat; f != nil && f.JSONSchema != nil && c.StrictSchema && isTrue(f.JSONSchema.Strict) && f.JSONSchema.Schema != nil {
+		js := *f.JSONSchema
+		if schema, ok := strictSchema(call, js.Schema, "response_format"); ok {
+			js.Schema = schema
+		} else {
+			js.Strict = nil
+		}
+		r.ResponseFormat = &llm.ResponseFormat{Type: f.Type, JSONSchema: &js, Extra: f.Extra}
+	}
 	options := r.StreamOptions
 	r.StreamOptions = nil // valid only together with stream
 	if call.Stream {
@@ -315,7 +324,8 @@ func (c *chat) tools(call *llm.Call, r *llm.CompletionRequest) ([]llm.Tool, erro
 		t := &tools[i]
 		mark := t.CacheControl != nil && !c.cache
 		schema := t.Function != nil && len(c.strip) > 0 && (t.Function.Parameters != nil || t.Function.Strict != nil)
-		if !mark && !schema {
+		strict := t.Function != nil && c.StrictSchema && isTrue(t.Function.Strict) && t.Function.Parameters != nil
+		if !mark && !schema && !strict {
 			continue
 		}
 		if !copied {
@@ -343,9 +353,20 @@ func (c *chat) tools(call *llm.Call, r *llm.CompletionRequest) ([]llm.Tool, erro
 			}
 			t.Function = &f
 		}
+		if strict {
+			f := *t.Function
+			if p, ok := strictSchema(call, f.Parameters, "tools["+strconv.Itoa(i)+"].function.parameters"); ok {
+				f.Parameters = p
+			} else {
+				f.Strict = nil
+			}
+			t.Function = &f
+		}
 	}
 	return tools, nil
 }
+
+func isTrue(b *bool) bool { return b != nil && *b }
 
 const noCache = "the host takes no cache marks"
 

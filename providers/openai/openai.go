@@ -59,6 +59,7 @@ var provider = New(Host{
 		Accept:          "developer allowed_tools",
 		Refuse:          "video_url",
 		ToolID:          "40",
+		StrictSchema:    true,
 		EmbeddingBase64: true,
 	},
 })

@@ -52,6 +52,8 @@ type Quirks struct {
 	ToolChoice string
 	// SchemaStrip names keywords that are removed from the schemas of tools, and, with "strict", the flag.
 	SchemaStrip string
+	// StrictSchema: schemas with strict are held to OpenAI's rules; they are converted.
+	StrictSchema bool
 	// JSONSchema: "" the host takes response_format json_schema; "json_object" it only knows that.
 	JSONSchema string
 	// EchoReasoning is the member by which earlier turns give their reasoning back; "" is not at all.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/llm-go/llm"
 )
@@ -93,7 +95,8 @@ func (o *responses) encode(call *llm.Call, req *llm.ResponsesRequest) (*http.Req
 		// Usage always comes; include_usage is not known here.
 		r.StreamOptions = &llm.StreamOptions{IncludeObfuscation: options.IncludeObfuscation}
 	}
-	body, err := r.AppendJSON(make([]byte, 0, responsesSize(&r)))
+	o.strict(call, &r)
+	body, err := r.AppendJSON(call.Buffer(responsesSize(&r)))
 	if err != nil {
 		return nil, llm.InvalidRequest("", "the request cannot be written as JSON: "+err.Error())
 	}
@@ -101,6 +104,37 @@ func (o *responses) encode(call *llm.Call, req *llm.ResponsesRequest) (*http.Req
 		body = append(body[:len(body)-1], `,"stream":true}`...)
 	}
 	return call.NewJSONRequest("/responses", body, req.Extra)
+}
+
+// strict brings the schemas for which the caller asked strictness into OpenAI's strict form.
+func (o *responses) strict(call *llm.Call, r *llm.ResponsesRequest) {
+	if !o.StrictSchema {
+		return
+	}
+	if f := r.Text; f != nil && f.Format != nil && f.Format.JSONSchema != nil && isTrue(f.Format.JSONSchema.Strict) && f.Format.JSONSchema.Schema != nil {
+		text, format, js := *f, *f.Format, *f.Format.JSONSchema
+		schema, ok := strictSchema(call, js.Schema, "text.format")
+		if js.Schema = schema; !ok {
+			js.Strict = nil
+		}
+		format.JSONSchema, text.Format = &js, &format
+		r.Text = &text
+	}
+	copied := false
+	for i := range r.Tools {
+		t := r.Tools[i]
+		if !isTrue(t.Strict) || t.Parameters == nil {
+			continue
+		}
+		if !copied {
+			r.Tools, copied = slices.Clone(r.Tools), true
+		}
+		schema, ok := strictSchema(call, t.Parameters, "tools["+strconv.Itoa(i)+"].parameters")
+		if t.Parameters = schema; !ok {
+			t.Strict = new(false) // here functions are strict unless told otherwise
+		}
+		r.Tools[i] = t
+	}
 }
 
 // responsesSize is an estimate of the encoded size, a little too high, so that the body is allocated once.

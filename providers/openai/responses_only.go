@@ -3,8 +3,8 @@ package openai
 import "strings"
 
 // responsesOnlyModels are the models that OpenAI serves at /responses and not at /chat/completions, without their
-// dates. Source: the type ResponsesOnlyModel of OpenAI's own SDKs, and the endpoints that each model's page lists
-// (https://platform.openai.com/docs/models). For a model that is not in it yet, write "openai/responses/MODEL".
+// dates. Source: ResponsesOnlyModel in OpenAI's OpenAPI document (https://github.com/openai/openai-openapi), and the
+// endpoints that each model's page lists (https://platform.openai.com/docs/models). For a model that is not in it yet, write "openai/responses/MODEL".
 var responsesOnlyModels = map[string]bool{
 	"o1-pro":                true,
 	"o3-pro":                true,
@@ -22,6 +22,10 @@ var responsesOnlyModels = map[string]bool{
 	"gpt-5.3-codex":         true,
 	"gpt-5.4-pro":           true,
 	"gpt-5.5-pro":           true,
+	"gpt-5.6-cyber":         true,
+
+	"gpt-daybreak-blue-latest": true,
+	"gpt-daybreak-red-latest":  true,
 }
 
 // responsesOnly looks a model up, with or without the date of its snapshot ("-2025-06-10").

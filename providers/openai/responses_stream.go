@@ -120,7 +120,7 @@ func (s *responsesStream) open() error {
 		s.sse = stream.NewSSE(r, s.call.MaxEventBytes())
 		return nil
 	}
-	body, err := readAll(r, s.call.MaxEventBytes())
+	body, err := readJSON(r, s.call.MaxEventBytes())
 	if err != nil {
 		return err
 	}

@@ -1,342 +1,391 @@
 package openai
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/internal/jsonx"
 )
 
-// This file turns any JSON Schema into the form that OpenAI's strict mode takes. The rules are those of OpenAI's
-// guide "Structured model outputs", section "Supported schemas": the root is an object, every object is closed and
-// requires all its members (an optional one becomes nullable), and a closed list of keywords is known.
+// StrictSchema is a JSON Schema in the form that strict mode takes, with what it had to leave out.
+//
+// Source: OpenAI's guide "Structured outputs", section "Supported schemas". Objects are closed, every property is
+// required, and one that was optional may be null instead; oneOf becomes anyOf; keywords that are refused are left
+// out. The order of the members is kept, since models answer in it.
+type StrictSchema struct {
+	JSON []byte
+	// Lost are the constraints that an answer must be checked for locally, by their path: "properties.age.minLength".
+	Lost []string
+}
 
-// errOpen: strict mode cannot express the schema at all; the reason is in the text.
-type errOpen string
+// AppendJSON makes the schema a value that requests can hold.
+func (s *StrictSchema) AppendJSON(b []byte) ([]byte, error) { return append(b, s.JSON...), nil }
 
-func (e errOpen) Error() string { return string(e) }
-
-// strictSchema converts a schema. lost names the constraints that the strict form cannot say, as "keyword at
-// /path"; annotations that constrain nothing are left out without a word. Order is kept: models write members in
-// the order of the schema. The error is an errOpen, or says why the text is no schema.
-func strictSchema(schema []byte) (strict json.RawMessage, lost []string, err error) {
-	c := &strictConverter{}
-	var e jsonx.Encoder
-	if err := c.convert(&e, schema, place{}); err != nil {
-		return nil, nil, err
+// ConvertSchema converts a schema given as map[string]any, json.RawMessage, or anything that encodes to JSON. It
+// fails for schemas that strict mode cannot hold: objects of any members, values of any type, several schemas at
+// once (allOf), and a root that is no object.
+func ConvertSchema(schema any) (*StrictSchema, error) {
+	var in jsonx.Encoder
+	in.Any(schema)
+	if err := in.Err(); err != nil {
+		return nil, err
 	}
-	root, err := members(e.B)
+	c := converter{}
+	ms, err := keywords(in.B)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if t, _ := root.get("type"); string(t) != `"object"` {
-		return nil, nil, errOpen("its root is not an object")
+	if !hasType(ms, "object") || find(ms, "anyOf") != nil || find(ms, "$ref") != nil {
+		return nil, errors.New("the schema is not that of an object")
 	}
-	if _, ok := root.get("anyOf"); ok {
-		return nil, nil, errOpen("its root is a choice (anyOf)")
+	c.schema(in.B, "")
+	if c.err == nil {
+		c.err = c.e.Err()
 	}
-	return e.B, c.lost, nil
+	if c.err != nil {
+		return nil, c.err
+	}
+	return &StrictSchema{JSON: c.e.B, Lost: c.lost}, nil
 }
 
-type strictConverter struct{ lost []string }
-
-// place is where in the schema the converter is.
-type place struct {
-	path  string
-	depth int
-	// nullable: the place is an optional member, so null must be allowed.
-	nullable bool
-}
-
-func (p place) at(step string) place { return place{path: p.path + "/" + step, depth: p.depth + 1} }
-
-// schemaMember is one member of an object, in its order.
-type schemaMember struct {
-	name string
-	raw  []byte
-}
-
-type memberList []schemaMember
-
-func (l memberList) get(name string) ([]byte, bool) {
-	for _, m := range l {
-		if m.name == name {
-			return m.raw, true
-		}
+// strictSchema converts a schema for the wire. One that has no strict form goes as it is, and strict mode is given up;
+// either loss is a warning.
+func strictSchema(call *llm.Call, schema any, param string) (any, bool) {
+	s, err := ConvertSchema(schema)
+	if err != nil {
+		call.Warn(llm.Warning{Code: "schema_constraint", Param: param, Message: "sent without strict: " + err.Error()})
+		return schema, false
 	}
-	return nil, false
+	for _, lost := range s.Lost {
+		call.Warn(llm.Warning{Code: "schema_constraint", Param: param + "." + lost, Message: "strict mode does not hold answers to it"})
+	}
+	return s, true
 }
 
-func members(raw []byte) (memberList, error) {
+type converter struct {
+	e    jsonx.Encoder
+	lost []string
+	err  error
+}
+
+// keyword is one keyword of a schema.
+type keyword struct {
+	key string
+	raw []byte
+}
+
+func keywords(raw []byte) ([]keyword, error) {
+	var ms []keyword
 	d := jsonx.NewDecoder(raw)
 	if d.Kind() != jsonx.Object {
-		return nil, errors.New("a JSON Schema must be an object")
+		return nil, errors.New("a schema is not an object")
 	}
-	var l memberList
 	for d.Object(); d.More(); {
-		name := string(d.Key())
-		l = append(l, schemaMember{name, d.Raw()})
+		key := string(d.Key())
+		value := d.Raw()
+		if i := slices.IndexFunc(ms, func(m keyword) bool { return m.key == key }); i >= 0 {
+			ms[i].raw = value // as decoders of JSON do, the last one counts
+			continue
+		}
+		ms = append(ms, keyword{key, value})
 	}
-	return l, d.End()
+	return ms, d.End()
 }
 
-// maxSchemaDepth is far beyond the 10 levels that OpenAI allows; it bounds the recursion.
-const maxSchemaDepth = 100
-
-func (c *strictConverter) convert(e *jsonx.Encoder, raw []byte, p place) error {
-	if p.depth > maxSchemaDepth {
-		return errors.New("the schema is nested too deeply")
-	}
-	switch strings.TrimSpace(string(raw)) {
-	case "true":
-		return errOpen("anything is allowed at " + p.name())
-	case "false":
-		return errOpen("nothing is allowed at " + p.name())
-	}
-	l, err := members(raw)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(l, func(m schemaMember) bool { return saysWhat(m.name) }) {
-		return errOpen("anything is allowed at " + p.name())
-	}
-	// An allOf of one schema is that schema; generators wrap references so.
-	if all, ok := l.get("allOf"); ok {
-		if only := elements(all); len(only) == 1 {
-			rest := slices.DeleteFunc(slices.Clone(l), func(m schemaMember) bool { return m.name == "allOf" || isAnnotation(m.name) })
-			if len(rest) == 0 {
-				return c.convert(e, only[0], p)
-			}
+func find(ms []keyword, key string) []byte {
+	for i := range ms {
+		if ms[i].key == key {
+			return ms[i].raw
 		}
-		return errOpen("schemas are combined by allOf at " + p.name())
-	}
-	if _, ok := l.get("$ref"); ok && p.nullable {
-		return c.orNull(e, raw, p)
-	}
-	_, typed := l.get("type")
-	if p.nullable && !typed {
-		return c.orNull(e, raw, p)
-	}
-	e.Object()
-	if _, ok := l.get("properties"); ok && !typed {
-		e.Name("type")
-		e.Str("object")
-	}
-	for _, m := range l {
-		if err := c.keyword(e, m, l, p); err != nil {
-			return err
-		}
-	}
-	if isObjectType(l) {
-		if err := c.object(e, l, p); err != nil {
-			return err
-		}
-	}
-	e.EndObject()
-	return nil
-}
-
-// orNull allows null beside a schema that has no type of its own.
-func (c *strictConverter) orNull(e *jsonx.Encoder, raw []byte, p place) error {
-	p.nullable = false
-	e.Object()
-	e.Name("anyOf")
-	e.Array()
-	if err := c.convert(e, raw, p); err != nil {
-		return err
-	}
-	e.Raw([]byte(`{"type":"null"}`))
-	e.EndArray()
-	e.EndObject()
-	return nil
-}
-
-func (c *strictConverter) keyword(e *jsonx.Encoder, m schemaMember, l memberList, p place) error {
-	switch m.name {
-	case "type":
-		e.Name("type")
-		e.Raw(withNull(m.raw, p.nullable))
-	case "enum":
-		e.Name("enum")
-		e.Raw(enumWithNull(m.raw, p.nullable))
-	case "const":
-		e.Name("enum")
-		e.Raw(enumWithNull(append(append([]byte{'['}, m.raw...), ']'), p.nullable))
-	case "description", "title", "$ref", "format", "pattern", "multipleOf", "minimum", "maximum",
-		"exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems":
-		e.Name(m.name)
-		e.Raw(m.raw)
-	case "items":
-		e.Name("items")
-		return c.convert(e, m.raw, p.at("items"))
-	case "anyOf", "oneOf":
-		if m.name == "oneOf" {
-			c.lose("oneOf (sent as anyOf)", p)
-		}
-		e.Name("anyOf")
-		e.Array()
-		for _, alternative := range elements(m.raw) {
-			if err := c.convert(e, alternative, p.at(m.name)); err != nil {
-				return err
-			}
-		}
-		e.EndArray()
-	case "$defs", "definitions":
-		e.Name(m.name)
-		return c.named(e, m.raw, p.at(m.name))
-	case "properties", "required", "additionalProperties": // written by object
-	case "$schema", "$id", "$comment", "$anchor", "default", "examples", "example", "deprecated", "readOnly", "writeOnly":
-	default:
-		c.lose(m.name, p)
 	}
 	return nil
 }
 
-func (c *strictConverter) lose(keyword string, p place) {
-	c.lost = append(c.lost, keyword+" at "+p.name())
-}
-
-func (p place) name() string {
-	if p.path == "" {
-		return "/"
-	}
-	return p.path
-}
-
-// saysWhat is for keywords without which a schema allows anything.
-func saysWhat(keyword string) bool {
-	switch keyword {
-	case "type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "properties":
-		return true
-	}
-	return false
-}
-
-func isAnnotation(keyword string) bool {
-	switch keyword {
-	case "title", "description", "default", "$comment", "examples":
-		return true
-	}
-	return false
-}
-
-// named converts a map of schemas.
-func (c *strictConverter) named(e *jsonx.Encoder, raw []byte, p place) error {
-	l, err := members(raw)
-	if err != nil {
-		return err
-	}
-	e.Object()
-	for _, m := range l {
-		e.Key(m.name)
-		if err := c.convert(e, m.raw, p.at(m.name)); err != nil {
-			return err
+// types are the words of the keyword type.
+func types(ms []keyword) (list []string) {
+	raw := find(ms, "type")
+	if raw == nil {
+		if find(ms, "properties") != nil {
+			return []string{"object"}
 		}
+		return nil
 	}
-	e.EndObject()
-	return nil
-}
-
-// object writes the members of a closed object that requires all of them.
-func (c *strictConverter) object(e *jsonx.Encoder, l memberList, p place) error {
-	if more, ok := l.get("additionalProperties"); ok && !isFalse(more) {
-		return errOpen("members without a name are allowed at " + p.name())
-	}
-	var required []string
-	if raw, ok := l.get("required"); ok {
-		for _, name := range elements(raw) {
-			required = append(required, jsonx.NewDecoder(name).Str())
-		}
-	}
-	var props memberList
-	if raw, ok := l.get("properties"); ok {
-		var err error
-		if props, err = members(raw); err != nil {
-			return err
-		}
-	}
-	names := make([]string, 0, len(props))
-	e.Name("properties")
-	e.Object()
-	for _, m := range props {
-		at := p.at("properties/" + m.name)
-		at.nullable = !slices.Contains(required, m.name)
-		e.Key(m.name)
-		if err := c.convert(e, m.raw, at); err != nil {
-			return err
-		}
-		names = append(names, m.name)
-	}
-	e.EndObject()
-	e.Name("required")
-	e.Any(names)
-	e.Name("additionalProperties")
-	e.Bool(false)
-	return nil
-}
-
-func isObjectType(l memberList) bool {
-	if t, ok := l.get("type"); ok {
-		return strings.Contains(string(t), `"object"`)
-	}
-	_, ok := l.get("properties")
-	return ok
-}
-
-// isFalse also knows the form {"not": {}}, which some generators write.
-func isFalse(raw []byte) bool {
-	s := strings.Join(strings.Fields(string(raw)), "")
-	return s == "false" || s == `{"not":{}}`
-}
-
-// elements are the items of a JSON array; nil if raw is none.
-func elements(raw []byte) [][]byte {
 	d := jsonx.NewDecoder(raw)
-	if d.Kind() != jsonx.Array {
-		return nil
+	if d.Kind() == jsonx.String {
+		return []string{d.Str()}
 	}
-	var list [][]byte
-	for d.Array(); d.More(); {
-		list = append(list, d.Raw())
-	}
-	if d.End() != nil {
-		return nil
+	if d.Kind() == jsonx.Array {
+		for d.Array(); d.More(); {
+			if d.Kind() == jsonx.String {
+				list = append(list, d.Str())
+			} else {
+				d.Skip()
+			}
+		}
 	}
 	return list
 }
 
-// withNull adds "null" to a type or list of types.
-func withNull(raw []byte, nullable bool) []byte {
-	if !nullable {
-		return raw
+func hasType(ms []keyword, typ string) bool { return slices.Contains(types(ms), typ) }
+
+func (c *converter) fail(path, why string) {
+	if c.err == nil {
+		if path == "" {
+			path = "the schema"
+		}
+		c.err = fmt.Errorf("%s %s", path, why)
 	}
-	types := elements(raw)
-	if types == nil {
-		types = [][]byte{raw}
-	}
-	return appendNull(types, `"null"`)
 }
 
-func enumWithNull(raw []byte, nullable bool) []byte {
-	if !nullable {
-		return raw
+func join(path, name string) string {
+	if path == "" {
+		return name
 	}
-	return appendNull(elements(raw), "null")
+	return path + "." + name
 }
 
-func appendNull(list [][]byte, null string) []byte {
-	var e jsonx.Encoder
-	e.Array()
-	had := false
-	for _, v := range list {
-		e.Raw(v)
-		had = had || string(v) == null
+// schema writes the strict form of one schema.
+func (c *converter) schema(raw []byte, path string) {
+	ms, err := keywords(raw)
+	if err != nil {
+		c.fail(path, "is not the schema of a type")
+		c.e.Null()
+		return
 	}
-	if !had {
-		e.Raw([]byte(null))
+	if all := find(ms, "allOf"); all != nil {
+		if one := soleElement(all); one != nil && !slices.ContainsFunc(ms, func(m keyword) bool { return m.key != "allOf" && !annotation(m.key) }) {
+			c.schema(one, path)
+			return
+		}
+		c.fail(path, "has allOf")
 	}
-	e.EndArray()
-	return e.B
+	if ref := find(ms, "$ref"); ref != nil {
+		c.e.Object()
+		c.e.Name("$ref")
+		c.e.Raw(ref)
+		for _, m := range ms { // nothing may stand beside a reference
+			if m.key == "$defs" || m.key == "definitions" {
+				c.named(m, path)
+			} else if m.key != "$ref" && !annotation(m.key) {
+				c.lost = append(c.lost, join(path, m.key))
+			}
+		}
+		c.e.EndObject()
+		return
+	}
+	if len(types(ms)) == 0 && find(ms, "enum") == nil && find(ms, "const") == nil && find(ms, "anyOf") == nil && find(ms, "oneOf") == nil {
+		c.fail(path, "allows values of any type")
+	}
+	c.object(ms, path)
+}
+
+// soleElement is the element of a list of one.
+func soleElement(raw []byte) (one []byte) {
+	d := jsonx.NewDecoder(raw)
+	if d.Kind() != jsonx.Array {
+		return nil
+	}
+	n := 0
+	for d.Array(); d.More(); n++ {
+		one = d.Raw()
+	}
+	if n != 1 {
+		return nil
+	}
+	return one
+}
+
+// annotation says whether a keyword constrains nothing.
+func annotation(key string) bool {
+	switch key {
+	case "title", "description", "default", "examples", "example", "$schema", "$id", "$anchor", "$comment", "deprecated", "readOnly", "writeOnly":
+		return true
+	}
+	return strings.HasPrefix(key, "x-")
+}
+
+// object writes a schema that is not a reference.
+func (c *converter) object(ms []keyword, path string) {
+	isObject := hasType(ms, "object")
+	c.e.Object()
+	if isObject && find(ms, "type") == nil {
+		c.e.Name("type")
+		c.e.Str("object")
+	}
+	var names []string
+	for _, m := range ms {
+		switch m.key {
+		case "type", "title", "description", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+			"multipleOf", "minItems", "maxItems":
+			c.copy(m)
+		case "format":
+			if d := jsonx.NewDecoder(m.raw); d.Kind() == jsonx.String && slices.Contains(formats, d.Str()) {
+				c.copy(m)
+			} else {
+				c.lost = append(c.lost, join(path, m.key))
+			}
+		case "properties":
+			names = c.properties(m, find(ms, "required"), path)
+		case "items":
+			c.e.Name("items")
+			c.schema(m.raw, join(path, "items"))
+		case "anyOf":
+			c.anyOf(m, path)
+		case "oneOf":
+			c.lost = append(c.lost, join(path, "oneOf")) // that only one may match
+			if find(ms, "anyOf") == nil {
+				c.anyOf(m, path)
+			}
+		case "$defs", "definitions":
+			c.named(m, path)
+		case "additionalProperties":
+			if isObject && jsonx.NewDecoder(m.raw).Kind() == jsonx.Object {
+				c.fail(path, "is an object of any members")
+			}
+		case "required", "allOf":
+		default:
+			if !annotation(m.key) {
+				c.lost = append(c.lost, join(path, m.key))
+			}
+		}
+	}
+	if isObject {
+		if find(ms, "properties") == nil {
+			if string(find(ms, "additionalProperties")) != "false" {
+				c.fail(path, "is an object of any members")
+			}
+			c.e.Name("properties")
+			c.e.Object()
+			c.e.EndObject()
+		}
+		c.e.Name("required")
+		c.e.Array()
+		for _, n := range names {
+			c.e.Str(n)
+		}
+		c.e.EndArray()
+		c.e.Name("additionalProperties")
+		c.e.Bool(false)
+	}
+	c.e.EndObject()
+}
+
+var formats = []string{"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+
+func (c *converter) copy(m keyword) {
+	c.e.Name(m.key)
+	c.e.Raw(m.raw)
+}
+
+// properties writes the properties, those that were optional as nullable, and returns their names.
+func (c *converter) properties(m keyword, required []byte, path string) (names []string) {
+	var must []string
+	if d := jsonx.NewDecoder(required); d.Kind() == jsonx.Array {
+		for d.Array(); d.More(); {
+			if d.Kind() == jsonx.String {
+				must = append(must, d.Str())
+			} else {
+				d.Skip()
+			}
+		}
+	}
+	ps, err := keywords(m.raw)
+	if err != nil {
+		c.fail(join(path, "properties"), "is not an object")
+	}
+	c.e.Name("properties")
+	c.e.Object()
+	for _, p := range ps {
+		names = append(names, p.key)
+		c.e.Key(p.key)
+		at := join(path, "properties."+p.key)
+		if slices.Contains(must, p.key) {
+			c.schema(p.raw, at)
+		} else {
+			c.nullable(p.raw, at)
+		}
+	}
+	c.e.EndObject()
+	return names
+}
+
+// nullable writes a schema or null.
+func (c *converter) nullable(raw []byte, path string) {
+	ms, err := keywords(raw)
+	if err != nil {
+		c.schema(raw, path)
+		return
+	}
+	if hasType(ms, "null") {
+		c.schema(raw, path)
+		return
+	}
+	list := types(ms)
+	if len(list) > 0 && find(ms, "type") != nil && find(ms, "enum") == nil && find(ms, "const") == nil &&
+		find(ms, "anyOf") == nil && find(ms, "oneOf") == nil && find(ms, "allOf") == nil && find(ms, "$ref") == nil {
+		var e jsonx.Encoder
+		e.Any(append(list, "null"))
+		i := slices.IndexFunc(ms, func(m keyword) bool { return m.key == "type" })
+		ms[i].raw = e.B
+		c.object(ms, path)
+		return
+	}
+	if any := find(ms, "anyOf"); any != nil && allowsNull(any) {
+		c.schema(raw, path)
+		return
+	}
+	c.e.Object()
+	c.e.Name("anyOf")
+	c.e.Array()
+	c.schema(raw, path)
+	c.e.Raw([]byte(`{"type":"null"}`))
+	c.e.EndArray()
+	c.e.EndObject()
+}
+
+// allowsNull says whether one of the schemas in a list is that of null.
+func allowsNull(list []byte) bool {
+	d := jsonx.NewDecoder(list)
+	if d.Kind() != jsonx.Array {
+		return false
+	}
+	found := false
+	for d.Array(); d.More(); {
+		if ms, err := keywords(d.Raw()); err == nil && hasType(ms, "null") {
+			found = true
+		}
+	}
+	return found
+}
+
+func (c *converter) anyOf(m keyword, path string) {
+	d := jsonx.NewDecoder(m.raw)
+	if d.Kind() != jsonx.Array {
+		c.fail(join(path, m.key), "is not a list")
+		return
+	}
+	c.e.Name("anyOf")
+	c.e.Array()
+	for d.Array(); d.More(); {
+		c.schema(d.Raw(), join(path, m.key))
+	}
+	c.e.EndArray()
+}
+
+// named writes definitions.
+func (c *converter) named(m keyword, path string) {
+	defs, err := keywords(m.raw)
+	if err != nil {
+		c.fail(join(path, m.key), "is not an object")
+	}
+	c.e.Name(m.key)
+	c.e.Object()
+	for _, d := range defs {
+		c.e.Key(d.key)
+		c.schema(d.raw, join(path, m.key+"."+d.key))
+	}
+	c.e.EndObject()
 }

@@ -60,7 +60,7 @@ func (t *text) encode(call *llm.Call, req *llm.TextCompletionRequest) (*http.Req
 		if !isSet || failed != nil {
 			return
 		}
-		if t.drops(name) {
+		if t.drops(name) || t.drops("text_completion."+name) {
 			failed = call.Unsupported(name, "")
 			return
 		}

@@ -25,8 +25,8 @@ func usageExtra(u *llm.Usage) {
 	if u.Extra == nil {
 		return
 	}
-	// DeepSeek's name; Moonshot and Together put cached_tokens beside the sums.
-	for _, key := range []string{"prompt_cache_hit_tokens", "cached_tokens"} {
+	// DeepSeek's name, Mistral's, and that of Moonshot and Together, who put it beside the sums.
+	for _, key := range []string{"prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens"} {
 		raw, ok := u.Extra[key].(json.RawMessage)
 		if !ok || u.PromptTokensDetails != nil && u.PromptTokensDetails.CachedTokens != 0 {
 			continue

@@ -79,7 +79,8 @@
 // a case with a stream: no rule passes by having nothing to look at.
 //
 // All calls run in a bubble of testing/synctest, in which time passes only when everybody waits. A provider that
-// polls costs no time here, and one that leaves a goroutine behind is found out.
+// polls costs no time here, and one that leaves a goroutine behind is found out. Cases run in parallel, as calls do:
+// with -race the kit finds what a provider shares between them.
 package providertest
 
 import (
@@ -153,6 +154,9 @@ func (k *kit) each(t *testing.T, none string, fits func(*golden, *mode) bool, ch
 			}
 			n++
 			t.Run(g.name+"/"+m.name(), func(t *testing.T) {
+				if !*update { // that writes the file of the case
+					t.Parallel()
+				}
 				synctest.Test(t, func(t *testing.T) { check(t, g, m) })
 			})
 		}
