@@ -157,6 +157,11 @@ func (a *Accumulator) addChoice(cc *ChunkChoice) {
 	if d.Audio != nil {
 		a.addAudio(c, d.Audio)
 	}
+	for _, call := range d.IncompleteToolCalls {
+		if a.room(len(call.Function.Arguments)) {
+			c.Message.IncompleteToolCalls = append(c.Message.IncompleteToolCalls, call)
+		}
+	}
 	if d.Native != nil && a.room(len(d.Native.Content)) {
 		c.Message.Native = d.Native
 	}
@@ -196,7 +201,7 @@ func (a *Accumulator) addCall(c *choiceAccumulator, tc *ToolCall) {
 // textOnly says that a chunk adds nothing but text, and the role that every answer has.
 func textOnly(cc *ChunkChoice) bool {
 	d := &cc.Delta
-	return (d.Role == "" || d.Role == RoleAssistant) && len(d.ToolCalls) == 0 && len(d.ThinkingBlocks) == 0 && d.Refusal == "" &&
+	return (d.Role == "" || d.Role == RoleAssistant) && len(d.ToolCalls) == 0 && len(d.IncompleteToolCalls) == 0 && len(d.ThinkingBlocks) == 0 && d.Refusal == "" &&
 		len(d.Annotations) == 0 && len(d.Images) == 0 && d.Audio == nil && d.Native == nil && len(d.Extra) == 0 &&
 		cc.StopSequence == "" && cc.Logprobs == nil && len(cc.Extra) == 0
 }
@@ -336,6 +341,7 @@ func (c *choiceAccumulator) build() Choice {
 		m.Content = Content{TextPart(string(c.content))}
 	}
 	m.ReasoningContent = string(c.reasoning)
+	m.IncompleteToolCalls = slices.Clone(m.IncompleteToolCalls) // finish may add to it
 	m.Refusal = string(rest.refusal)
 	for i, tc := range rest.calls {
 		call := tc.ToolCall
@@ -366,6 +372,16 @@ func (c *choiceAccumulator) build() Choice {
 func (r *CompletionResponse) finish() {
 	for i := range r.Choices {
 		r.Choices[i].finish()
+	}
+}
+
+// finishCompletion is finish for an answer that came whole.
+func finishCompletion(call *Call, r *CompletionResponse) {
+	r.finish()
+	for i := range r.Choices {
+		if r.Choices[i].Message.replaced() {
+			call.warnOnce(replacedText)
+		}
 	}
 }
 

@@ -77,9 +77,11 @@ func (a *attempt) send(r *http.Request, body []byte) *Error {
 // prepare makes the request of this attempt.
 func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 	out := r.WithContext(a.ctx)
-	out.Header = r.Header.Clone()
-	if out.Header == nil {
+	switch {
+	case r.Header == nil:
 		out.Header = make(http.Header)
+	case len(a.call.account.attempts) > 0: // an earlier attempt's connection may still be reading the map
+		out.Header = r.Header.Clone()
 	}
 	if out.Header.Get("User-Agent") == "" {
 		out.Header["User-Agent"] = userAgent
@@ -294,10 +296,8 @@ func (a *attempt) drain() {
 		return
 	}
 	a.clock.enter(phaseRest, drainTimeout)
-	n, err := io.CopyN(io.Discard, a.resp.Body, 4<<10)
-	if err == nil || err == io.EOF && n > 2 {
-		a.call.Warn(Warning{Code: "stream", Message: "the host sent data after the end of the answer; it was ignored"})
-	}
+	rest, _ := io.ReadAll(io.LimitReader(a.resp.Body, 4<<10))
+	a.call.WarnTrailing(rest)
 }
 
 // close frees the attempt's connection and timers.

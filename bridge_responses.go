@@ -610,14 +610,7 @@ func audioOf(p *ResponsesContent) *AudioAnswer {
 
 // fromCompletion translates an answer: what the stream of it would fold to.
 func fromCompletion(r *CompletionResponse) (*ResponsesResponse, error) {
-	w := &eventWriter{}
-	for i := range r.Choices {
-		if m := &r.Choices[i].Message; r.Choices[i].Index == 0 {
-			// They may parse, and be cut all the same: as chunks they would look complete.
-			w.cutFrom, w.cut = len(m.ToolCalls), len(m.IncompleteToolCalls) > 0
-		}
-	}
-	next := w.stream(replayCompletion(r))
+	next := fromCompletionStream(replayCompletion(r))
 	for {
 		ev, err := next()
 		if err != nil {
@@ -767,6 +760,13 @@ func (w *eventWriter) delta(ch *ChunkChoice) {
 	}
 	for i := range d.ToolCalls {
 		w.call(&d.ToolCalls[i])
+	}
+	for _, call := range d.IncompleteToolCalls {
+		if !w.cut {
+			w.cutFrom, w.cut = len(w.calls), true // they may parse, and are cut all the same
+		}
+		call.Index = len(w.calls)
+		w.call(&call)
 	}
 }
 

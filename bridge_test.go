@@ -592,6 +592,10 @@ func shredChunks(c *CompletionResponse) []*CompletionChunk {
 	for i := range d.Annotations {
 		add(func(x *Delta) { x.Annotations = d.Annotations[i : i+1] })
 	}
+	for _, t := range d.IncompleteToolCalls { // on a wire they look like any other
+		t.Index = len(d.ToolCalls)
+		d.ToolCalls = append(d.ToolCalls, t)
+	}
 	for _, t := range d.ToolCalls {
 		add(func(x *Delta) {
 			head := ToolCall{Index: t.Index, ID: t.ID, Type: t.Type, Signature: t.Signature, Origin: t.Origin, Extra: t.Extra}

@@ -169,6 +169,22 @@ func (c *Call) Deadline() (t time.Time, ok bool) { return c.deadline, !c.deadlin
 // Warn records a warning for the answer.
 func (c *Call) Warn(w Warning) { c.account.warnings = append(c.account.warnings, w) }
 
+// WarnTrailing is what a Stream calls when it has read its terminal event: rest is what the framing reader holds
+// beyond it. It is ignored, with a warning, unless it is blank or the [DONE] that many hosts end every stream with.
+func (c *Call) WarnTrailing(rest []byte) {
+	rest = bytes.Trim(rest, " \t\r\n\x00")
+	if len(rest) == 0 || string(rest) == "data: [DONE]" || string(rest) == "data:[DONE]" {
+		return
+	}
+	c.warnOnce(Warning{Code: "stream", Message: "the host sent data after the end of the answer; it was ignored"})
+}
+
+func (c *Call) warnOnce(w Warning) {
+	if !slices.Contains(c.account.warnings, w) {
+		c.Warn(w)
+	}
+}
+
 // Unsupported is what an Encode calls for a field that its wire cannot carry. If the caller allowed dropping
 // it ([WithDropParams]), the drop is recorded as a warning and the result is nil: go on without the field.
 // Otherwise the result is an [ErrUnsupportedParam] to return.
@@ -275,7 +291,7 @@ func NewRequest(method, rawURL, contentType string, body []byte) (*http.Request,
 // Buffer is an empty slice with room for size bytes, for the body that an Encode writes: the engine lends the same
 // memory to other calls later. Nothing but the request may keep it.
 func (c *Call) Buffer(size int) []byte {
-	if c.account.buffer != nil {
+	if c.Stream || c.account.buffer != nil { // a stream may be open for long, and must not hold a large buffer so long
 		return make([]byte, 0, size)
 	}
 	b := bodies.Get().(*[]byte)

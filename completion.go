@@ -608,7 +608,10 @@ type Delta struct {
 	Images           []Part
 	Audio            *AudioAnswer
 	Native           *NativeContent
-	Extra            Extra
+	// IncompleteToolCalls are calls that are known to be cut, whole as far as they came: those of an answer that
+	// is replayed. They never become ToolCalls.
+	IncompleteToolCalls []ToolCall
+	Extra               Extra
 }
 
 // Text is the first choice's text, "" if there is none.

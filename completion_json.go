@@ -698,15 +698,13 @@ func decodeNative(d *jsonx.Decoder) *NativeContent {
 }
 
 func (m *Message) decode(d *jsonx.Decoder) {
-	var reasoning string
+	var thinking, reasoning string
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "role":
 			m.Role = Role(d.Intern(string(RoleAssistant)))
 		case "content":
-			var thinking string
 			m.Content, thinking = decodeContent(d)
-			m.ReasoningContent += thinking
 		case "name":
 			m.Name = d.Str()
 		case "tool_calls":
@@ -723,7 +721,7 @@ func (m *Message) decode(d *jsonx.Decoder) {
 		case "refusal":
 			m.Refusal = d.Str()
 		case "reasoning_content":
-			m.ReasoningContent += d.Str()
+			m.ReasoningContent = d.Str()
 		case "reasoning":
 			if d.Kind() == jsonx.String || d.Kind() == jsonx.Null {
 				reasoning = d.Str()
@@ -750,6 +748,9 @@ func (m *Message) decode(d *jsonx.Decoder) {
 		default:
 			keepUnlessNull(&m.Extra, d)
 		}
+	}
+	if thinking != "" {
+		m.ReasoningContent = thinking + m.ReasoningContent
 	}
 	if m.ReasoningContent == "" {
 		m.ReasoningContent = reasoning
@@ -1630,6 +1631,7 @@ func (m *Delta) encode(e *jsonx.Encoder) {
 		e.EndArray()
 	}
 	encodeThinking(e, m.ThinkingBlocks)
+	encodeCalls(e, "incomplete_tool_calls", m.IncompleteToolCalls)
 	encodeList(e, "annotations", m.Annotations, (*Annotation).encode)
 	encodeList(e, "images", m.Images, (*Part).encode)
 	if m.Audio != nil {
@@ -1696,21 +1698,21 @@ func (c *ChunkChoice) decode(d *jsonx.Decoder) {
 }
 
 func (m *Delta) decode(d *jsonx.Decoder) {
-	var reasoning string
+	var thinking, reasoning string
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "role":
 			m.Role = Role(d.Intern(string(RoleAssistant)))
 		case "content":
 			if d.Kind() == jsonx.String {
-				m.Content = d.Str()
+				m.Content, thinking = d.Str(), ""
 				continue
 			}
-			c, thinking := decodeContent(d)
+			var c Content
+			c, thinking = decodeContent(d)
 			m.Content = c.Text()
-			m.ReasoningContent += thinking
 		case "reasoning_content":
-			m.ReasoningContent += d.Str()
+			m.ReasoningContent = d.Str()
 		case "reasoning":
 			if k := d.Kind(); k == jsonx.String || k == jsonx.Null {
 				reasoning = d.Str()
@@ -1721,6 +1723,8 @@ func (m *Delta) decode(d *jsonx.Decoder) {
 			m.Refusal = d.Str()
 		case "tool_calls":
 			m.ToolCalls = decodeCalls(d, m.ToolCalls[:0])
+		case "incomplete_tool_calls":
+			m.IncompleteToolCalls = decodeCalls(d, nil)
 		case "thinking_blocks":
 			m.ThinkingBlocks = decodeList(d, m.ThinkingBlocks[:0], (*ThinkingBlock).decode)
 		case "annotations":
@@ -1734,6 +1738,9 @@ func (m *Delta) decode(d *jsonx.Decoder) {
 		default:
 			keepUnlessNull(&m.Extra, d)
 		}
+	}
+	if thinking != "" {
+		m.ReasoningContent = thinking + m.ReasoningContent
 	}
 	if m.ReasoningContent == "" {
 		m.ReasoningContent = reasoning

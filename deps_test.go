@@ -10,14 +10,13 @@ import (
 
 // What the root package may need beside the standard library. Every program that uses this library carries it.
 var rootImports = map[string]string{
-	deptest.Module + "/internal/jsonx":    "reads and writes known JSON shapes in one pass",
-	deptest.Module + "/stream":            "classifies framing errors; holds nothing but framing",
-	"github.com/tidwall/gjson":            "walks JSON of unknown shape",
-	"github.com/tidwall/match":            "needed by gjson",
-	"github.com/tidwall/pretty":           "needed by gjson",
-	"github.com/cenkalti/backoff/v4":      "spaces retries",
-	"golang.org/x/sync/...":               "bounds parallel tool calls",
-	"github.com/google/jsonschema-go/...": "structured output: schemas from types, and answers checked against them",
+	deptest.Module + "/internal/jsonx": "reads and writes known JSON shapes in one pass",
+	deptest.Module + "/stream":         "classifies framing errors; holds nothing but framing",
+	"github.com/tidwall/gjson":         "walks JSON of unknown shape",
+	"github.com/tidwall/match":         "needed by gjson",
+	"github.com/tidwall/pretty":        "needed by gjson",
+	"github.com/cenkalti/backoff/v4":   "spaces retries",
+	"golang.org/x/sync/...":            "bounds parallel tool calls",
 }
 
 // providerImports are what some providers need beside the root package's closure: the dialect that they borrow,
@@ -34,14 +33,15 @@ var providerImports = map[string]map[string]string{
 func TestImportsOfRoot(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module, rootImports)
 	deptest.AssertNoImports(t, deptest.Module, map[string]string{
-		deptest.Module + "/providers/...": "a program carries only the providers that it imports",
-		deptest.Module + "/llmtest/...":   "test servers do not belong into programs",
-		"testing":                         "registers flags in every program",
-		"net/http/httptest":               "registers flags in every program",
-		"net/http/pprof":                  "registers handlers in every program",
-		"expvar":                          "registers handlers in every program",
-		"plugin":                          "loads code",
-		"os/exec":                         "starts programs",
+		deptest.Module + "/providers/...":     "a program carries only the providers that it imports",
+		deptest.Module + "/llmtest/...":       "test servers do not belong into programs",
+		"github.com/google/jsonschema-go/...": "compiles expressions and reads the environment at start-up; package schema links it in",
+		"testing":                             "registers flags in every program",
+		"net/http/httptest":                   "registers flags in every program",
+		"net/http/pprof":                      "registers handlers in every program",
+		"expvar":                              "registers handlers in every program",
+		"plugin":                              "loads code",
+		"os/exec":                             "starts programs",
 	})
 }
 

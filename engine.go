@@ -22,7 +22,8 @@ type endpoint[Req, Resp, Chunk any] struct {
 	meta  func(*Resp) *Meta
 	// The rest may be nil.
 	usage  func(*Resp) *Usage
-	finish func(*Resp)                         // gives an answer the promised form
+	finish func(*Call, *Resp)                  // gives an answer the promised form
+	blank  bool                                // an answer may have no byte at all
 	watch  func(*Call) watcher[Chunk]          // keeps the promises of a stream
 	replay func(*Resp) Next[Chunk]             // an answer as a stream, for providers that cannot stream it
 	fold   func(*Stream[Chunk]) (*Resp, error) // the reverse, for mocks
@@ -36,7 +37,7 @@ var (
 		model:  func(r *CompletionRequest) string { return r.Model },
 		meta:   func(r *CompletionResponse) *Meta { return &r.Meta },
 		usage:  func(r *CompletionResponse) *Usage { return r.Usage },
-		finish: (*CompletionResponse).finish,
+		finish: finishCompletion,
 		watch:  newCompletionWatcher,
 		replay: replayCompletion,
 		fold:   Collect,
@@ -59,6 +60,10 @@ var (
 		model: func(r *TextCompletionRequest) string { return r.Model },
 		meta:  func(r *TextCompletionResponse) *Meta { return &r.Meta },
 		usage: func(r *TextCompletionResponse) *Usage { return r.Usage },
+		replay: func(r *TextCompletionResponse) Next[TextCompletionChunk] {
+			return one(&TextCompletionChunk{ID: r.ID, Object: r.Object, Created: r.Created, Model: r.Model,
+				SystemFingerprint: r.SystemFingerprint, Choices: r.Choices, Usage: r.Usage, Extra: r.Extra})
+		},
 	}
 	embedding = &endpoint[EmbeddingRequest, EmbeddingResponse, None]{
 		name:  "embedding",
@@ -107,6 +112,7 @@ var (
 		meta:   func(r *TranscriptionResponse) *Meta { return &r.Meta },
 		usage:  func(r *TranscriptionResponse) *Usage { return r.Usage },
 		replay: (*TranscriptionResponse).replay,
+		blank:  true, // the text of silence
 	}
 	translation = &endpoint[TranslationRequest, TranscriptionResponse, None]{
 		name:  "translation",
@@ -114,6 +120,7 @@ var (
 		model: func(r *TranslationRequest) string { return r.Model },
 		meta:  func(r *TranscriptionResponse) *Meta { return &r.Meta },
 		usage: func(r *TranscriptionResponse) *Usage { return r.Usage },
+		blank: true,
 	}
 	moderation = &endpoint[ModerationRequest, ModerationResponse, None]{
 		name:  "moderation",
@@ -347,7 +354,10 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 				return err
 			}
 			var err error
-			if raw, err = a.readAll(); err == nil {
+			if raw, err = a.readAll(); err == nil && !e.blank && len(bytes.TrimSpace(raw)) == 0 {
+				err = errEmpty()
+			}
+			if err == nil {
 				resp, err = op.Decode(call, a.resp.Header, raw)
 			}
 			if err != nil {
@@ -361,7 +371,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 		}
 	}
 	if e.finish != nil {
-		e.finish(resp)
+		e.finish(call, resp)
 	}
 	m := e.meta(resp)
 	*m = *call.newMeta(last)
@@ -440,7 +450,6 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 		if err == io.EOF {
 			a.drain()
 			a.close()
-			call.release(a)
 			s.meta.Warnings = call.account.warnings
 			return err
 		}
@@ -456,6 +465,22 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 		return e
 	}
 	return s
+}
+
+// errEmpty is the error of a 2xx answer without a byte in its body.
+func errEmpty() *Error { return Malformed("the answer is empty", nil) }
+
+// blankBody notices whether a body that was read to its end had more than white space.
+type blankBody struct {
+	io.ReadCloser
+	filled, ended bool
+}
+
+func (b *blankBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.filled = b.filled || len(bytes.TrimSpace(p[:n])) > 0
+	b.ended = b.ended || err == io.EOF
+	return n, err
 }
 
 func (e *endpoint[Req, Resp, Chunk]) watcher(call *Call) watcher[Chunk] {
@@ -479,11 +504,19 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 		}
 		a.call.Warn(Warning{Code: "stream", Message: "the host answered at once instead of streaming"})
 		s.next = e.replay(resp)
+		if err := s.prime(); err != nil {
+			return err
+		}
 	} else {
-		s.next = op.Stream(a.call, a.resp.Body)
-	}
-	if err := s.prime(); err != nil {
-		return err
+		body := &blankBody{ReadCloser: a.resp.Body}
+		a.resp.Body = body
+		s.next = op.Stream(a.call, body)
+		if err := s.prime(); err != nil {
+			if body.ended && !body.filled && errors.Is(err, ErrTruncated) {
+				return errEmpty() // nothing was cut: nothing was said
+			}
+			return err
+		}
 	}
 	s.firstContent = time.Since(a.call.start)
 	a.succeeded()

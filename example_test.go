@@ -51,7 +51,7 @@ func init() {
 
 func ExampleCompletion() {
 	resp, err := llm.Completion(ctx, &llm.CompletionRequest{
-		Model:       "openai/gpt-5-mini",
+		Model:       "openai/gpt-4.1-mini",
 		Messages:    []llm.Message{llm.System("Be brief."), llm.User("What is the capital of France?")},
 		Temperature: new(0.0), // a pointer where zero means something
 	})

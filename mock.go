@@ -10,7 +10,7 @@ import (
 type mock struct{ answer any }
 
 // WithMock answers calls without network. answer is
-//   - a string: the text of a completion;
+//   - a string: the text of a completion, a response or a text completion;
 //   - an error: the call fails with it;
 //   - []*CompletionChunk (or the chunks of another operation): a stream, and folded for a unary completion;
 //   - a response such as *CompletionResponse or *EmbeddingResponse, which a stream replays.
@@ -22,8 +22,7 @@ func WithMock(answer any) Option { return func(s *settings) { s.mock = &mock{ans
 func (e *endpoint[Req, Resp, Chunk]) answerMock(ctx context.Context, call *Call) (*Result, error) {
 	answer := call.settings.mock.answer
 	if text, ok := answer.(string); ok {
-		answer = &CompletionResponse{ID: "mock", Object: "chat.completion", Model: call.name,
-			Choices: []Choice{{Message: Assistant(text), FinishReason: FinishStop}}}
+		answer = mockText[Resp](text, call.name)
 	}
 	switch a := answer.(type) {
 	case error:
@@ -40,7 +39,7 @@ func (e *endpoint[Req, Resp, Chunk]) answerMock(ctx context.Context, call *Call)
 		}
 		*e.meta(&resp) = *call.newMeta(nil)
 		if e.finish != nil {
-			e.finish(&resp)
+			e.finish(call, &resp)
 		}
 		return &Result{Response: &resp}, nil
 	case []*Chunk:
@@ -59,6 +58,24 @@ func (e *endpoint[Req, Resp, Chunk]) answerMock(ctx context.Context, call *Call)
 		return &Result{Response: resp}, nil
 	}
 	return nil, InvalidRequest("options", fmt.Sprintf("llm.WithMock: a %T cannot answer %s", answer, e.name))
+}
+
+// mockText is a text as the answer of an operation that answers with text.
+func mockText[Resp any](text, model string) any {
+	c := &CompletionResponse{ID: "mock", Object: "chat.completion", Model: model,
+		Choices: []Choice{{Message: Assistant(text), FinishReason: FinishStop}}}
+	switch any((*Resp)(nil)).(type) {
+	case *CompletionResponse:
+		return c
+	case *ResponsesResponse:
+		if r, err := fromCompletion(c); err == nil {
+			return r
+		}
+	case *TextCompletionResponse:
+		return &TextCompletionResponse{ID: c.ID, Object: "text_completion", Model: model,
+			Choices: []TextChoice{{Text: text, FinishReason: FinishStop}}}
+	}
+	return text
 }
 
 // pieces gives copies of chunks: a mock is used for many calls.

@@ -1,6 +1,8 @@
 package llm
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -33,6 +35,13 @@ func (c *Call) resolveBase(name string) (given bool, err error) {
 		return false, InvalidRequest("base_url", p.Name+" has no address of its own: give one by llm.WithBaseURL"+hint)
 	}
 	u, err := url.Parse(base)
+	if err == nil && !given && u.User == nil {
+		if ip, e := netip.ParseAddr(u.Hostname()); e == nil && ip.IsUnspecified() {
+			// The setting of a server that listens on all addresses.
+			u.Host = strings.TrimSuffix(net.JoinHostPort("localhost", u.Port()), ":")
+			base = u.String()
+		}
+	}
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
 		return false, InvalidRequest("base_url", "the base URL must be http:// or https://, with a host and without a user or password")
 	}
@@ -54,7 +63,8 @@ func (c *Call) resolveBase(name string) (given bool, err error) {
 }
 
 // expand fills the variables of a base URL: {NAME}, {NAME,OTHER}, {NAME|default}. Values may not leave their
-// place in the URL.
+// place in the URL. Where a variable with a default is the host of the URL, its value may be a URL with a scheme
+// of its own, and a value without one has its missing port or host from the default.
 func (c *Call) expand(base string) (string, error) {
 	var b strings.Builder
 	for {
@@ -80,9 +90,37 @@ func (c *Call) expand(base string) (string, error) {
 		if strings.ContainsAny(v, "/?#@\\ \t\r\n") && !strings.Contains(v, "://") {
 			return "", InvalidRequest("base_url", "the setting "+list[0]+" has characters that a URL cannot hold")
 		}
+		if scheme := b.String(); byDefault != "" && (scheme == "http://" || scheme == "https://") {
+			if strings.Contains(v, "://") {
+				b.Reset()
+				v = strings.TrimRight(v, "/")
+			} else {
+				v = hostAndPort(v, byDefault)
+			}
+		}
 		b.WriteString(v)
 		base = tail
 	}
+}
+
+// hostAndPort completes an address by another: "", ":80", "host", "host:80", an IPv6 address with or without its
+// brackets. The address that a server listens on when it listens on all is the machine itself to a client.
+func hostAndPort(addr, byDefault string) string {
+	defaultHost, defaultPort, err := net.SplitHostPort(byDefault)
+	if err != nil {
+		return addr
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = strings.Trim(addr, "[]"), ""
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() || host == "" {
+		host = defaultHost
+	}
+	if port == "" {
+		port = defaultPort
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // resolveKey finds the key. A key from the environment belongs to the provider's own host: it is not sent to a

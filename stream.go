@@ -98,7 +98,10 @@ func (s *Stream[T]) Next() (*T, error) {
 		err = errClosed
 	case len(s.pending) > 0:
 		c = s.pending[0]
-		s.pending = s.pending[1:]
+		s.pending[0] = nil // the array lives as long as the stream
+		if s.pending = s.pending[1:]; len(s.pending) == 0 {
+			s.pending = nil
+		}
 	default:
 		c, err = s.pull()
 	}
@@ -262,12 +265,11 @@ func replayCompletion(r *CompletionResponse) Next[CompletionChunk] {
 // delta is a whole message as one delta.
 func (m *Message) delta() Delta {
 	d := Delta{Role: m.Role, Content: m.Content.Text(), ReasoningContent: m.ReasoningContent, Refusal: m.Refusal,
-		Annotations: m.Annotations, Images: m.Images, Audio: m.Audio, Native: m.Native, Extra: m.Extra}
-	for _, calls := range [][]ToolCall{m.ToolCalls, m.IncompleteToolCalls} {
-		for _, call := range calls {
-			call.Index = len(d.ToolCalls)
-			d.ToolCalls = append(d.ToolCalls, call)
-		}
+		Annotations: m.Annotations, Images: m.Images, Audio: m.Audio, Native: m.Native,
+		IncompleteToolCalls: m.IncompleteToolCalls, Extra: m.Extra}
+	for i, call := range m.ToolCalls {
+		call.Index = i
+		d.ToolCalls = append(d.ToolCalls, call)
 	}
 	for i, b := range m.ThinkingBlocks {
 		b.Index = i
@@ -281,7 +283,7 @@ func (m *Message) delta() Delta {
 type completionWatcher struct {
 	acc      Accumulator
 	usage    *CompletionChunk // held back
-	warn     func(Warning)
+	call     *Call
 	replaced bool
 }
 
@@ -289,7 +291,7 @@ type completionWatcher struct {
 const maxPartial = 1 << 20
 
 func newCompletionWatcher(call *Call) watcher[CompletionChunk] {
-	w := &completionWatcher{warn: call.Warn}
+	w := &completionWatcher{call: call}
 	w.acc.limit = maxPartial
 	return w
 }
@@ -303,18 +305,46 @@ func (w *completionWatcher) see(c *CompletionChunk) (content, keep bool) {
 		ch := &c.Choices[i]
 		d := &ch.Delta
 		if d.Content != "" || d.ReasoningContent != "" || len(d.ToolCalls) > 0 || len(d.ThinkingBlocks) > 0 ||
-			d.Refusal != "" || d.Audio != nil || len(d.Images) > 0 || len(d.Annotations) > 0 || ch.FinishReason != "" {
+			len(d.IncompleteToolCalls) > 0 || d.Refusal != "" || d.Audio != nil || len(d.Images) > 0 || len(d.Annotations) > 0 || ch.FinishReason != "" {
 			content = true
 		}
 		if ch.FinishReason != "" {
 			ch.FinishReason = w.turnEnd(ch.Index, ch.FinishReason)
 		}
-		if !w.replaced && strings.Contains(d.Content, "\uFFFD") {
+		if !w.replaced && d.replaced() {
 			w.replaced = true
-			w.warn(Warning{Code: "utf8", Message: "the answer has invalid UTF-8, replaced by U+FFFD"})
+			w.call.warnOnce(replacedText)
 		}
 	}
 	return content, c != w.usage
+}
+
+// replacedText is the warning about text that is not as the model wrote it.
+var replacedText = Warning{Code: "utf8", Message: "the answer has invalid UTF-8, replaced by U+FFFD"}
+
+func (d *Delta) replaced() bool {
+	return strings.Contains(d.Content, replacement) || d.ReasoningContent != "" && strings.Contains(d.ReasoningContent, replacement) ||
+		replacedCall(d.ToolCalls)
+}
+
+const replacement = "\uFFFD"
+
+func replacedCall(calls []ToolCall) bool {
+	for i := range calls {
+		if c := &calls[i]; strings.Contains(c.Function.Arguments, replacement) || c.Custom != nil && strings.Contains(c.Custom.Input, replacement) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Message) replaced() bool {
+	for i := range m.Content {
+		if strings.Contains(m.Content[i].Text, replacement) {
+			return true
+		}
+	}
+	return strings.Contains(m.ReasoningContent, replacement) || replacedCall(m.ToolCalls) || replacedCall(m.IncompleteToolCalls)
 }
 
 // holdUsage takes the usage off a chunk until the end: some hosts send a running count. A chunk that is

@@ -17,6 +17,8 @@ import (
 //
 // An answer that does not match is an [ErrSchema]; the response is returned beside it. With [WithRepair] the
 // model is first told what is wrong and asked once more. Use [WithClient] to call by a client of your own.
+//
+// The schemas are made by package github.com/llm-go/llm/schema, which must be linked in: providers/all imports it.
 func CompletionAs[T any](ctx context.Context, req *CompletionRequest, opts ...Option) (T, *CompletionResponse, error) {
 	var zero T
 	s, asked, err := askFor[T](req)
@@ -34,7 +36,7 @@ func CompletionAs[T any](ctx context.Context, req *CompletionRequest, opts ...Op
 			return zero, nil, err
 		}
 		v, err := readAs[T](s, resp)
-		var m *mismatch
+		var m *SchemaMismatch
 		if err == nil {
 			return v, resp, nil
 		}
@@ -43,7 +45,7 @@ func CompletionAs[T any](ctx context.Context, req *CompletionRequest, opts ...Op
 		}
 		again := *asked
 		again.Messages = append(append([]Message(nil), asked.Messages...), *resp.Message(),
-			User("This answer does not match the required JSON schema: "+m.detail+". Answer again with the corrected JSON only."))
+			User("This answer does not match the required JSON schema: "+m.Detail+". Answer again with the corrected JSON only."))
 		asked = &again
 	}
 }
@@ -56,7 +58,7 @@ func WithRepair() Option { return func(s *settings) { s.repairs = 1 } }
 func WithClient(c *Client) Option { return func(s *settings) { s.client = c } }
 
 // askFor is the request for an answer of type T.
-func askFor[T any](req *CompletionRequest) (*schemaOf, *CompletionRequest, error) {
+func askFor[T any](req *CompletionRequest) (Schema, *CompletionRequest, error) {
 	if req == nil {
 		return nil, nil, InvalidRequest("request", "the request is nil")
 	}
@@ -76,7 +78,7 @@ func askFor[T any](req *CompletionRequest) (*schemaOf, *CompletionRequest, error
 	if !isIdentifier(name) {
 		name = "answer"
 	}
-	r.ResponseFormat = &ResponseFormat{Type: "json_schema", JSONSchema: &JSONSchema{Name: name, Schema: s.schema, Strict: new(true)}}
+	r.ResponseFormat = &ResponseFormat{Type: "json_schema", JSONSchema: &JSONSchema{Name: name, Schema: s, Strict: new(true)}}
 	return s, &r, nil
 }
 
@@ -91,7 +93,7 @@ func isIdentifier(name string) bool {
 }
 
 // readAs validates and decodes an answer.
-func readAs[T any](s *schemaOf, resp *CompletionResponse) (T, error) {
+func readAs[T any](s Schema, resp *CompletionResponse) (T, error) {
 	var v T
 	fail := func(msg string, err error) (T, error) {
 		var zero T
@@ -107,7 +109,7 @@ func readAs[T any](s *schemaOf, resp *CompletionResponse) (T, error) {
 	case resp.FinishReason() == FinishContentFilter:
 		return fail("the answer was stopped by a content filter", ErrContentPolicy)
 	}
-	text, err := s.check(jsonText(m.Content.Text()))
+	text, err := s.Check(jsonText(m.Content.Text()))
 	if err != nil {
 		return fail("the answer does not match the schema: "+err.Error(), err)
 	}
@@ -136,7 +138,7 @@ func CompletionStreamAs[T any](ctx context.Context, req *CompletionRequest, opts
 
 // ObjectStream is a value of type T that arrives in pieces.
 type ObjectStream[T any] struct {
-	schema *schemaOf
+	schema Schema
 	chunks *Stream[CompletionChunk]
 	acc    Accumulator
 	text   []byte
@@ -179,7 +181,7 @@ func (o *ObjectStream[T]) partial() (v T, ok bool) {
 	if whole == nil {
 		return v, false
 	}
-	if o.schema.wrapped {
+	if o.schema.Wrapped() {
 		var w struct {
 			Value *T `json:"value"`
 		}

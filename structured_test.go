@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/llm-go/llm"
+	_ "github.com/llm-go/llm/schema"
 	"github.com/stretchr/testify/require"
 )
 
@@ -217,4 +218,14 @@ func TestRunToolsStreamsAndSurvivesPanics(t *testing.T) {
 		llm.NewTool("boom", "", func(context.Context, struct{}) (string, error) { panic("secret") })}})
 	require.ErrorIs(t, err, llm.ErrTool)
 	require.NotContains(t, err.Error(), "secret")
+}
+
+func TestToolsWithoutASchemaSaySo(t *testing.T) {
+	tool := llm.NewTool("send", "", func(context.Context, struct{ C chan int }) (string, error) { return "", nil })
+	c, _ := script("never")
+	_, err := c.RunTools(t.Context(), ask("?"), llm.ToolLoop{Tools: []*llm.FuncTool{tool}})
+	require.ErrorIs(t, err, llm.ErrTool)
+	require.ErrorContains(t, err, "send")
+	_, err = tool.Call(t.Context(), call("1", "send", "{}"))
+	require.ErrorIs(t, err, llm.ErrTool)
 }

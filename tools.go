@@ -15,28 +15,29 @@ type FuncTool struct {
 	name       string
 	definition Tool
 	call       func(ctx context.Context, args []byte) (Content, error)
+	err        error // why it cannot be used
 }
 
 // NewTool makes a tool from a function. In is a struct (or a map): the JSON Schema of the arguments is made
 // from it as [CompletionAs] does. Out is what the model gets: a string as it is, a [Part] or [Content] as
 // parts (such as images), anything else as JSON. An error of fn is told to the model as the tool's failure.
 //
-// It panics if no schema can be made from In (it has channels, functions or cycles): that is an error in the
-// program.
+// If no schema can be made from In (it holds channels, functions or itself, or package schema is not linked in),
+// [RunTools] and [FuncTool.Call] say so.
 func NewTool[In, Out any](name, description string, fn func(ctx context.Context, in In) (Out, error)) *FuncTool {
 	s, err := schemaFor[In]()
 	if err != nil {
-		panic("llm: NewTool " + name + ": " + err.Error())
+		return &FuncTool{name: name, definition: Tool{Type: "function", Function: &FunctionTool{Name: name, Description: description}}, err: err}
 	}
 	return &FuncTool{
 		name:       name,
-		definition: Tool{Type: "function", Function: &FunctionTool{Name: name, Description: description, Parameters: s.schema}},
+		definition: Tool{Type: "function", Function: &FunctionTool{Name: name, Description: description, Parameters: s}},
 		call: func(ctx context.Context, args []byte) (Content, error) {
-			text, err := s.check(args)
+			text, err := s.Check(args)
 			if err != nil {
-				var m *mismatch
+				var m *SchemaMismatch
 				if errors.As(err, &m) {
-					return nil, errors.New("the arguments do not match the schema: " + m.detail)
+					return nil, errors.New("the arguments do not match the schema: " + m.Detail)
 				}
 				return nil, err
 			}
@@ -81,6 +82,9 @@ func (t *FuncTool) Definition() Tool { return t.definition }
 // the schema, and errors of the function, are told to the model in that message, with IsError set; err is for
 // what the model cannot mend: a context that ended, or a panic.
 func (t *FuncTool) Call(ctx context.Context, call ToolCall) (m Message, err error) {
+	if t.err != nil {
+		return Message{}, t.unusable()
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = &Error{Kind: ErrTool, Scope: ScopeLocal, Message: fmt.Sprintf("the tool %s panicked with a %T", t.name, r)}
@@ -94,6 +98,10 @@ func (t *FuncTool) Call(ctx context.Context, call ToolCall) (m Message, err erro
 		return toolFailure(call, err.Error()), nil
 	}
 	return Message{Role: RoleTool, ToolCallID: call.ID, Content: content}, nil
+}
+
+func (t *FuncTool) unusable() error {
+	return &Error{Kind: ErrTool, Scope: ScopeLocal, Message: "the tool " + t.name + " cannot be used: " + t.err.Error(), Err: t.err}
 }
 
 func toolFailure(call ToolCall, text string) Message {
@@ -151,6 +159,9 @@ func (c *Client) RunTools(ctx context.Context, req *CompletionRequest, loop Tool
 	for _, t := range loop.Tools {
 		if byName[t.name] != nil {
 			return nil, InvalidRequest("tools", "two tools have the name "+t.name)
+		}
+		if t.err != nil {
+			return nil, t.unusable()
 		}
 		byName[t.name] = t
 		r.Tools = append(r.Tools, t.definition)

@@ -53,6 +53,10 @@ func newSource(r io.Reader, limit int) source {
 	return source{r: r, limit: min(limit, math.MaxInt-1)}
 }
 
+// Buffered returns what was read from the input and not yet used, such as bytes after an event that ends a stream.
+// It does not read. The bytes are valid until the following Next.
+func (s *source) Buffered() []byte { return s.buf[s.pos:s.end:s.end] }
+
 // more reads at least one byte. Before that it moves what is not yet used down to the offset keep, so that an
 // offset into it falls by the shift returned.
 func (s *source) more(keep int) (shift int, err error) {

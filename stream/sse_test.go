@@ -382,3 +382,21 @@ func BenchmarkSSE(b *testing.B) {
 		})
 	}
 }
+
+func TestBuffered(t *testing.T) {
+	in := "data: one\n\ndata: two\n\nrest"
+	s := stream.NewSSE(strings.NewReader(in), 0)
+	require.Empty(t, s.Buffered(), "it does not read")
+	for _, rest := range []string{"data: two\n\nrest", "rest"} {
+		_, err := s.Next()
+		require.NoError(t, err)
+		require.Equal(t, rest, string(s.Buffered()))
+	}
+	_, err := s.Next()
+	require.ErrorIs(t, err, io.EOF)
+	require.Empty(t, s.Buffered())
+	l := stream.NewLines(strings.NewReader("1\n2\n"), 0)
+	_, _, err = l.Next()
+	require.NoError(t, err)
+	require.Equal(t, "2\n", string(l.Buffered()))
+}

@@ -1,4 +1,5 @@
-// Package all registers every provider of this module. Import it for its effect:
+// Package all registers every provider of this module, and links in package schema for structured output. Import it
+// for its effect:
 //
 //	import _ "github.com/llm-go/llm/providers/all"
 package all
@@ -10,4 +11,6 @@ import (
 	_ "github.com/llm-go/llm/providers/gemini"
 	_ "github.com/llm-go/llm/providers/openai"
 	_ "github.com/llm-go/llm/providers/replicate"
+
+	_ "github.com/llm-go/llm/schema"
 )

@@ -71,7 +71,8 @@ type message struct {
 	failure                  *apiError
 }
 
-// decode reads the message from d, which reads data, and gives each block to add.
+// decode reads the message from d, which reads data, and gives each block to add. nil goes before the first:
+// if the content comes twice, the last one counts.
 func (m *message) decode(d *jsonx.Decoder, data []byte, add func(*block)) {
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
@@ -87,6 +88,7 @@ func (m *message) decode(d *jsonx.Decoder, data []byte, add func(*block)) {
 				continue
 			}
 			start := d.Pos()
+			add(nil)
 			for d.Array(); d.More(); {
 				var b block
 				d.Kind()
@@ -316,6 +318,11 @@ func (f *folder) text() string {
 }
 
 func (f *folder) add(b *block) {
+	if b == nil {
+		*f.m = llm.Message{}
+		*f = folder{m: f.m}
+		return
+	}
 	switch b.typ {
 	case "text":
 		f.order.see(stageText)

@@ -127,7 +127,7 @@ func (h Host) Completion() *llm.Op[llm.CompletionRequest, llm.CompletionResponse
 			if h.Events != nil {
 				return Stream(h.Events(call, body))
 			}
-			return Stream(sseEvents(body, call.MaxEventBytes()))
+			return streamSSE(call, body)
 		},
 	}
 }

@@ -17,11 +17,19 @@ import (
 // unterminated says that the input ended within or right after the event, which may then be cut.
 type Events func() (data []byte, unterminated bool, err error)
 
-func sseEvents(body io.Reader, limit int) Events {
-	r := stream.NewSSE(body, limit)
-	return func() ([]byte, bool, error) {
+// streamSSE reads the answer from server-sent events.
+func streamSSE(call *llm.Call, body io.Reader) llm.Next[llm.CompletionChunk] {
+	r := stream.NewSSE(body, call.MaxEventBytes())
+	next := Stream(func() ([]byte, bool, error) {
 		e, err := r.Next()
 		return e.Data, e.Unterminated, err
+	})
+	return func() (*llm.CompletionChunk, error) {
+		c, err := next()
+		if err == io.EOF {
+			call.WarnTrailing(r.Buffered())
+		}
+		return c, err
 	}
 }
 
@@ -302,7 +310,15 @@ func (s *streamer) start() (*llm.CompletionChunk, error) {
 	var failed error
 	c, delta := s.init(new(textChunk))
 	d := jsonx.NewDecoder(s.ev.message)
+	begun := false
 	m.decode(d, s.ev.message, func(b *block) {
+		if b == nil {
+			if begun {
+				d.Fail(errTwice)
+			}
+			begun = true
+			return
+		}
 		first, err := s.open(b, -1)
 		s.push(first)
 		s.push(s.close())
@@ -382,6 +398,8 @@ func (s *streamer) open(b *block, index int) (*llm.CompletionChunk, error) {
 	}
 	return nil, nil
 }
+
+var errTwice = errors.New("the message has its content twice")
 
 var errOrder = errors.New("a delta belongs to no open block")
 

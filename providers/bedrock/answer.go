@@ -3,6 +3,7 @@ package bedrock
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -28,6 +29,8 @@ func decodeCompletion(call *llm.Call, h http.Header, body []byte) (*llm.Completi
 			for d.Object(); d.More(); {
 				if string(d.Key()) == "message" {
 					output = true
+					c.Message = llm.Message{} // the last one counts if there are two
+					a = answer{message: &c.Message, origin: a.origin}
 					a.decode(&d, body)
 				} else {
 					d.Skip()
@@ -86,11 +89,11 @@ func decodeUsage(d *jsonx.Decoder) *llm.Usage {
 	}
 	u := &llm.Usage{}
 	var p llm.PromptTokensDetails
-	cached := false
+	cached, input := false, 0
 	for d.Object(); d.More(); {
 		switch string(d.Key()) {
 		case "inputTokens":
-			u.PromptTokens += d.Int()
+			input = d.Int()
 		case "outputTokens":
 			u.CompletionTokens = d.Int()
 		case "totalTokens":
@@ -100,6 +103,7 @@ func decodeUsage(d *jsonx.Decoder) *llm.Usage {
 		case "cacheWriteInputTokens":
 			p.CacheCreationTokens, cached = d.Int(), true
 		case "cacheDetails":
+			p.CacheCreation5mTokens, p.CacheCreation1hTokens = 0, 0
 			for d.Array(); d.More(); {
 				ttl, n := "", 0
 				for d.Object(); d.More(); {
@@ -125,7 +129,7 @@ func decodeUsage(d *jsonx.Decoder) *llm.Usage {
 			keep(&u.Extra, d)
 		}
 	}
-	u.PromptTokens += p.CachedTokens + p.CacheCreationTokens
+	u.PromptTokens = input + p.CachedTokens + p.CacheCreationTokens
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens
 	if cached {
 		u.PromptTokensDetails = &p
@@ -209,6 +213,8 @@ func (p *progress) at(stage uint8) {
 	p.stage = max(p.stage, stage)
 }
 
+var errTwice = errors.New("a block has a member twice")
+
 func (a *answer) decode(d *jsonx.Decoder, body []byte) {
 	m := a.message
 	var native []byte
@@ -217,10 +223,17 @@ func (a *answer) decode(d *jsonx.Decoder, body []byte) {
 		case "role":
 			m.Role = llm.Role(d.Str())
 		case "content":
+			*m, *a = llm.Message{Role: m.Role, Extra: m.Extra}, answer{message: m, origin: a.origin}
 			d.Kind()
 			start := d.Pos()
 			for d.Array(); d.More(); {
+				before := ""
 				for d.Object(); d.More(); {
+					key := string(d.Key())
+					if key == before {
+						d.Fail(errTwice) // of a union, one member is set
+					}
+					before = key
 					a.block(d)
 				}
 			}

@@ -352,7 +352,7 @@ func (r *text) Read(p []byte) (int, error) {
 }
 
 func newConverse(frame []byte) *converse {
-	return &converse{frames: stream.NewAWS(&text{frame: frame}, 0), model: "m", origin: dialect, warn: func(llm.Warning) {}}
+	return &converse{frames: stream.NewAWS(&text{frame: frame}, 0), model: "m", origin: dialect, call: &llm.Call{}}
 }
 
 func TestStreamAllocations(t *testing.T) {

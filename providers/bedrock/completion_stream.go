@@ -13,7 +13,7 @@ import (
 // (tools and images only), contentBlockDelta and contentBlockStop; messageStop; metadata. The last one carries
 // the usage and comes after messageStop, so the answer is complete when both have been read.
 func streamCompletion(call *llm.Call, body io.Reader) llm.Next[llm.CompletionChunk] {
-	s := &converse{frames: stream.NewAWS(body, call.MaxEventBytes()), model: call.Model, origin: familyOf(call.Model).origin, warn: call.Warn}
+	s := &converse{frames: stream.NewAWS(body, call.MaxEventBytes()), model: call.Model, origin: familyOf(call.Model).origin, call: call}
 	return s.next
 }
 
@@ -23,7 +23,7 @@ type converse struct {
 	late   jsonx.Decoder
 	model  string
 	origin string
-	warn   func(llm.Warning)
+	call   *llm.Call
 
 	block   *streamBlock
 	open    []*streamBlock // blocks that are interleaved with the current one; there is normally none
@@ -71,6 +71,7 @@ func (s *converse) chunk() (*llm.CompletionChunk, *llm.ChunkChoice) {
 func (s *converse) next() (*llm.CompletionChunk, error) {
 	for {
 		if s.stopped && s.metered {
+			s.call.WarnTrailing(s.frames.Buffered())
 			return nil, io.EOF
 		}
 		m, err := s.frames.Next()
@@ -424,7 +425,7 @@ func (s *converse) finish() *llm.CompletionChunk {
 		if content := s.native.content(); content != nil {
 			choice.Delta.Native = &llm.NativeContent{Origin: dialect, Content: content}
 		} else {
-			s.warn(llm.Warning{Code: "stream", Message: "the answer's blocks are interleaved in a way that the message cannot hold; sent back, it loses their order"})
+			s.call.Warn(llm.Warning{Code: "stream", Message: "the answer's blocks are interleaved in a way that the message cannot hold; sent back, it loses their order"})
 		}
 	}
 	return c

@@ -274,7 +274,7 @@ var hosts = []openai.Host{
 		// ollama_chat is LiteLLM's name for the same server.
 		Name:        "ollama",
 		Aliases:     words("ollama_chat ollama-chat"),
-		BaseURL:     "{OLLAMA_API_BASE,OLLAMA_BASE_URL,OLLAMA_HOST|http://localhost:11434}/v1",
+		BaseURL:     "http://{OLLAMA_API_BASE,OLLAMA_BASE_URL,OLLAMA_HOST|localhost:11434}/v1",
 		KeyEnv:      words("OLLAMA_API_KEY"),
 		KeyOptional: true,
 		Doc:         "https://docs.ollama.com/api/openai-compatibility",

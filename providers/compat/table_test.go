@@ -193,6 +193,38 @@ func TestOllamaAddress(t *testing.T) {
 	}
 }
 
+// OLLAMA_HOST is the server's own setting, which is often written without a scheme.
+func TestOllamaHost(t *testing.T) {
+	for setting, want := range map[string]string{
+		"10.0.0.5":                 "http://10.0.0.5:11434/v1/",
+		"gpu.lan":                  "http://gpu.lan:11434/v1/",
+		"gpu.lan:8080":             "http://gpu.lan:8080/v1/",
+		":8080":                    "http://localhost:8080/v1/",
+		"0.0.0.0":                  "http://localhost:11434/v1/",
+		"0.0.0.0:11434":            "http://localhost:11434/v1/",
+		"[::]:8080":                "http://localhost:8080/v1/",
+		"::1":                      "http://[::1]:11434/v1/",
+		"http://0.0.0.0:11434":     "http://localhost:11434/v1/",
+		"http://gpu.lan:11434/":    "http://gpu.lan:11434/v1/",
+		"https://ollama.example":   "https://ollama.example/v1/",
+		"https://ollama.example/x": "https://ollama.example/x/v1/",
+	} {
+		var got string
+		_, err := llm.Completion(t.Context(), &llm.CompletionRequest{Model: "ollama/llama3.2", Messages: []llm.Message{llm.User("Hi")}},
+			llm.WithoutEnv(), llm.WithMaxAttempts(1), llm.WithSetting("OLLAMA_HOST", setting), llm.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				got = r.URL.String()
+				return nil, io.ErrUnexpectedEOF
+			})}))
+		require.Error(t, err)
+		require.Equal(t, want+"chat/completions", got, setting)
+	}
+	for _, setting := range []string{"gpu.lan/x", "user@gpu.lan", "a b", "ftp://gpu.lan"} {
+		_, err := llm.Completion(t.Context(), &llm.CompletionRequest{Model: "ollama/llama3.2", Messages: []llm.Message{llm.User("Hi")}},
+			llm.WithoutEnv(), llm.WithMaxAttempts(1), llm.WithSetting("OLLAMA_HOST", setting))
+		require.ErrorIs(t, err, llm.ErrInvalidRequest, setting)
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

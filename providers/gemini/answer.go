@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -55,6 +56,9 @@ func readAnswer(call *llm.Call, h http.Header, body []byte) (*answer, error) {
 // read reads one piece. An error in it is returned as the status it carries would be.
 func (a *answer) read(data []byte) error {
 	d := &a.d
+	if bytes.Count(data, candidatesKey) > 1 || bytes.Count(data, contentKey) > 1 || bytes.Count(data, partsKey) > 1 {
+		data = lastOnes(data, "candidates", "content", "parts")
+	}
 	d.Reset(data)
 	for i := range a.turns {
 		a.turns[i].reset()
@@ -107,6 +111,54 @@ func (a *answer) read(data []byte) error {
 		return llm.Malformed("the answer is a list, or an error that says nothing", nil)
 	}
 	return nil
+}
+
+// In the JSON of an answer these are names of members, or the whole of a string: within one its quotes are escaped.
+var candidatesKey, contentKey, partsKey = []byte(`"candidates"`), []byte(`"content"`), []byte(`"parts"`)
+
+// lastOnes leaves out members that come again, in an object and below the member named first in path, so that the last
+// one counts: candidates are added up as they are read. What is not JSON is returned as it is, for the reader to tell.
+func lastOnes(data []byte, path ...string) []byte {
+	d := jsonx.NewDecoder(data)
+	if d.Kind() == jsonx.Array {
+		var e jsonx.Encoder
+		e.Array()
+		for d.Array(); d.More(); {
+			e.Raw(lastOnes(d.Raw(), path...))
+		}
+		e.EndArray()
+		if d.End() != nil {
+			return data
+		}
+		return e.B
+	}
+	if d.Kind() != jsonx.Object || len(path) == 0 {
+		return data
+	}
+	var names []string
+	last := make(map[string][]byte)
+	for d.Object(); d.More(); {
+		name := string(d.Key())
+		if _, twice := last[name]; !twice {
+			names = append(names, name)
+		}
+		last[name] = d.Raw()
+	}
+	if d.End() != nil {
+		return data
+	}
+	var e jsonx.Encoder
+	e.Object()
+	for _, name := range names {
+		e.Name(name)
+		if name == path[0] {
+			e.Raw(lastOnes(last[name], path[1:]...))
+		} else {
+			e.Raw(last[name])
+		}
+	}
+	e.EndObject()
+	return e.B
 }
 
 // malformed is the error of an answer that is not JSON, or not of the shape that the API promises.

@@ -55,6 +55,7 @@ func (s *completionStream) next() (*llm.CompletionChunk, error) {
 			return nil, s.block
 		}
 		if s.complete() {
+			s.call.WarnTrailing(s.events.Buffered())
 			return s.last()
 		}
 		if c := s.chunk(); c != nil {

@@ -82,8 +82,9 @@ func decodeEmbedding(call *llm.Call, h http.Header, body []byte) (*llm.Embedding
 		for d.Object(); d.More(); {
 			switch string(d.Key()) {
 			case "embedding":
-				r.Data = append(r.Data, readEmbedding(&d, r.Data))
+				r.Data = append(r.Data[:0], readEmbedding(&d, nil))
 			case "embeddings":
+				r.Data = r.Data[:0]
 				for d.Array(); d.More(); {
 					r.Data = append(r.Data, readEmbedding(&d, r.Data))
 				}

@@ -425,7 +425,7 @@ func strip(v any, keywords map[string]bool) {
 
 // sizeOf is an estimate of the encoded size, a little too high, so that the body is allocated once.
 func sizeOf(r *llm.CompletionRequest) int {
-	n := 512
+	n := 192
 	for i := range r.Messages {
 		m := &r.Messages[i]
 		n += 64 + len(m.ReasoningContent)

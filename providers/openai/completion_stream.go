@@ -79,6 +79,10 @@ func (s *chatStream) read() (*llm.CompletionChunk, error) {
 			continue
 		}
 		if ev.Data[0] == '[' && bytes.Equal(bytes.TrimSpace(ev.Data), done) {
+			if len(s.choices) == 0 {
+				return nil, llm.Malformed("the answer has no choices", nil)
+			}
+			s.call.WarnTrailing(s.sse.Buffered())
 			return nil, io.EOF
 		}
 		if len(ev.Name) > 0 && string(ev.Name) == "error" {

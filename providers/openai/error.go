@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -548,33 +547,50 @@ var texts = []textRule{
 	}},
 }
 
-var waitText = regexp.MustCompile(`(?:try again in|retry after|retry in|try again after|wait|available in) (?:about )?((?:\d+(?:\.\d+)?(?:ms|h|m|s))+|\d+(?:\.\d+)? ?(?:milliseconds?|seconds?|secs?|minutes?|hours?))`)
+var waitPhrases = []string{"try again in ", "retry after ", "retry in ", "try again after ", "wait ", "available in "}
 
 // waitIn reads the wait that a text asks for: "Please try again in 1m6.2s.", "retry after 20 seconds".
 func waitIn(text string) time.Duration {
-	m := waitText.FindStringSubmatch(text)
-	if m == nil {
-		return 0
+	for _, phrase := range waitPhrases {
+		for rest, found := text, true; ; {
+			if _, rest, found = strings.Cut(rest, phrase); !found {
+				break
+			}
+			if d := leadingWait(strings.TrimPrefix(rest, "about ")); d > 0 {
+				return d
+			}
+		}
 	}
-	if d, err := time.ParseDuration(m[1]); err == nil {
+	return 0
+}
+
+// leadingWait reads "1m6.2s", "20ms", "20 seconds" or "1.5 minutes" at the start of s; 0 if there is nothing like it.
+func leadingWait(s string) time.Duration {
+	end := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789.hms", r) })
+	if end < 0 {
+		end = len(s)
+	}
+	if d, err := time.ParseDuration(strings.TrimRight(s[:end], ".")); err == nil {
 		return d
 	}
-	number := strings.TrimRight(m[1], "abcdefghijklmnopqrstuvwxyz ")
+	number := s[:len(s)-len(strings.TrimLeft(s, "0123456789."))]
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil {
 		return 0
 	}
-	unit := time.Second
-	switch word := strings.TrimSpace(m[1][len(number):]); {
+	var unit time.Duration
+	switch word := strings.TrimPrefix(s[len(number):], " "); {
 	case strings.HasPrefix(word, "milli"):
 		unit = time.Millisecond
+	case strings.HasPrefix(word, "sec"):
+		unit = time.Second
 	case strings.HasPrefix(word, "min"):
 		unit = time.Minute
 	case strings.HasPrefix(word, "hour"):
 		unit = time.Hour
 	}
 	const most = 10 * 365 * 24 * time.Hour // more is no wait, and would overflow
-	if n > float64(most)/float64(unit) {
+	if unit == 0 || n > float64(most)/float64(unit) {
 		return 0
 	}
 	return time.Duration(n * float64(unit))

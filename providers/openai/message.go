@@ -155,7 +155,7 @@ func (w *rewriter) reasoning(m *llm.Message) {
 		switch {
 		case b.Origin == origin:
 			own = append(own, b)
-		case b.Signature != "" || b.Data != "":
+		case b.Signature != "" || b.Data != "" || b.ID != "": // an id refers to what the dialect keeps
 			lost = true
 		}
 	}

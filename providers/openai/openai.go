@@ -12,7 +12,6 @@ package openai
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/llm-go/llm"
@@ -136,7 +135,6 @@ func (h *Host) auth() llm.Auth {
 	for name, settings := range h.HeaderSetting {
 		headers = append(headers, header{name: name, settings: strings.Fields(settings)})
 	}
-	slices.SortFunc(headers, func(a, b header) int { return strings.Compare(a.name, b.name) })
 	return func(ctx context.Context, r *http.Request, call *llm.Call) error {
 		for _, x := range headers {
 			if r.Header.Get(x.name) != "" {

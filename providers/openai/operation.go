@@ -94,7 +94,8 @@ func notStreamed(extra llm.Extra) error {
 
 // events reads a stream whose events are JSON objects with a type, one of which ends it.
 type events struct {
-	sse *stream.SSE
+	call *llm.Call
+	sse  *stream.SSE
 	// last is the type of the event that ends the stream.
 	last string
 	err  error // what next returns from now on
@@ -111,6 +112,7 @@ func (s *events) next(v json.Unmarshaler, typ *string, extra *llm.Extra) error {
 		return s.err
 	}
 	if *typ == s.last {
+		s.call.WarnTrailing(s.sse.Buffered())
 		s.err = io.EOF
 	}
 	return nil

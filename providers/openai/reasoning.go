@@ -33,6 +33,7 @@ func (s *detailState) read(raw []byte, origin string) ([]llm.ThinkingBlock, erro
 	for d.Array(); d.More(); {
 		b := llm.ThinkingBlock{Origin: origin}
 		key := detailKey{index: -1}
+		var text, summary string
 		for d.Object(); d.More(); {
 			switch string(d.Key()) {
 			case "type":
@@ -45,8 +46,10 @@ func (s *detailState) read(raw []byte, origin string) ([]llm.ThinkingBlock, erro
 				} else {
 					d.Skip()
 				}
-			case "text", "summary":
-				b.Thinking += d.Str()
+			case "text":
+				text = d.Str()
+			case "summary":
+				summary = d.Str()
 			case "signature":
 				b.Signature = d.Str()
 			case "data":
@@ -55,6 +58,7 @@ func (s *detailState) read(raw []byte, origin string) ([]llm.ThinkingBlock, erro
 				keep(&b.Extra, d)
 			}
 		}
+		b.Thinking = text + summary
 		key.typ, key.id = b.Type, b.ID
 		b.Index = s.number(key)
 		if s.cumulative {

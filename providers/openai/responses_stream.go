@@ -81,6 +81,7 @@ func (s *responsesStream) event(c *llm.ResponsesChunk, data []byte) (*llm.Respon
 		if err := s.check(c.Response); err != nil {
 			return nil, err
 		}
+		s.call.WarnTrailing(s.sse.Buffered())
 		return c, io.EOF
 	case "response.failed":
 		if c.Response == nil {

@@ -87,7 +87,7 @@ const (
 )
 
 func speechEventStream(call *llm.Call, body io.Reader) llm.Next[llm.SpeechChunk] {
-	s := &events{sse: stream.NewSSE(body, call.MaxEventBytes()), last: speechDone}
+	s := &events{call: call, sse: stream.NewSSE(body, call.MaxEventBytes()), last: speechDone}
 	return func() (*llm.SpeechChunk, error) {
 		c := &llm.SpeechChunk{}
 		if err := s.next(c, &c.Type, &c.Extra); err != nil {

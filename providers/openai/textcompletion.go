@@ -183,11 +183,11 @@ func decodeTextChoice(d *jsonx.Decoder, c *llm.TextChoice) {
 		case "index":
 			c.Index = d.Int()
 		case "text":
-			c.Text += d.Str()
+			c.Text = d.Str()
 		case "message", "delta": // chat's form
 			var m llm.Message
 			readInto(d, &m)
-			c.Text += m.Content.Text()
+			c.Text = m.Content.Text()
 		case "finish_reason":
 			if s := d.Str(); s != "" {
 				c.FinishReason, c.NativeFinishReason = llm.CanonicalFinishReason(s), s

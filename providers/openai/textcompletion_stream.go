@@ -58,6 +58,10 @@ func (s *textStream) read() (*llm.TextCompletionChunk, error) {
 		case len(ev.Data) == 0:
 			continue
 		case bytes.Equal(bytes.TrimSpace(ev.Data), done):
+			if len(s.finished) == 0 {
+				return nil, llm.Malformed("the answer has no choices", nil)
+			}
+			s.call.WarnTrailing(s.sse.Buffered())
 			return nil, io.EOF
 		case string(ev.Name) == "error":
 			if e := bodyError(nil, ev.Data); e != nil {

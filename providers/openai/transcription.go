@@ -43,7 +43,7 @@ func newTranscription(q *Quirks) *llm.Op[llm.TranscriptionRequest, llm.Transcrip
 		},
 		Decode: decodeTranscription,
 		Stream: func(call *llm.Call, body io.Reader) llm.Next[llm.TranscriptionChunk] {
-			s := &transcriptionStream{events: &events{sse: stream.NewSSE(body, call.MaxEventBytes()), last: transcriptDone}}
+			s := &transcriptionStream{events: &events{call: call, sse: stream.NewSSE(body, call.MaxEventBytes()), last: transcriptDone}}
 			return s.next
 		},
 	}

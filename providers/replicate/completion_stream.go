@@ -108,6 +108,7 @@ func (s *output) next() (*llm.CompletionChunk, error) {
 		case "error":
 			return nil, streamError(e.Data)
 		case "done":
+			s.job.call.WarnTrailing(s.events.Buffered())
 			return s.done(e.Data)
 		}
 	}
