@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 // Secret holds a key. However it is printed, logged or marshalled it shows REDACTED; only [Secret.Reveal]
 // gives the value, and only an [Auth] has a reason to call it.
 //
-// The value is behind a pointer, since fmt does not call methods on what it finds in unexported fields: there it
-// prints an address.
-type Secret struct{ value *string }
+// The value is behind a handle, since fmt does not call methods on what it finds in unexported fields: there it
+// prints an address. Two secrets are equal if their values are.
+type Secret struct{ value unique.Handle[string] }
 
 const redacted = "REDACTED"
 
@@ -28,19 +29,19 @@ func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{&value}
+	return Secret{unique.Make(value)}
 }
 
 // Reveal is the value.
 func (s Secret) Reveal() string {
-	if s.value == nil {
+	if s.IsZero() {
 		return ""
 	}
-	return *s.value
+	return s.value.Value()
 }
 
 // IsZero says whether there is no value.
-func (s Secret) IsZero() bool { return s.value == nil }
+func (s Secret) IsZero() bool { return s == Secret{} }
 
 // String is "REDACTED", or "" if there is no value.
 func (s Secret) String() string {

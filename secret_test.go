@@ -42,6 +42,10 @@ func TestKeysInWhatIsPrinted(t *testing.T) {
 	_, err := c.Completion(t.Context(), ask("Hi"))
 	require.Error(t, err)
 	require.NotContains(t, printed.String(), key)
+
+	require.Equal(t, key, s.Reveal())
+	require.True(t, s == llm.NewSecret(key) && s != llm.NewSecret("other") && !s.IsZero())
+	require.True(t, llm.NewSecret("").IsZero() && llm.Secret{}.Reveal() == "")
 }
 
 // Every secret that was used is looked for in what a host says, and in every field that holds the host's words.
