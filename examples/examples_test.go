@@ -4,6 +4,7 @@ package examples
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llm-go/llm/llmtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -60,6 +62,46 @@ func TestExamplesRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ctrl-C stops an answer, and the conversation goes on.
+func TestChatStopsAnAnswer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // a process cannot be sent an interrupt there
+	}
+	srv := llmtest.NewServer(t)
+	srv.Reply(llmtest.Answer{Text: strings.Repeat("and so on ", 1000), ChunkDelay: 20 * time.Millisecond}, llmtest.Text("Goodbye."))
+	exe := filepath.Join(t.TempDir(), "chat")
+	out, err := exec.Command("go", "build", "-o", exe, "./chat").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, exe, "-model", "openai/any")
+	cmd.Env = append(os.Environ(), "OPENAI_BASE_URL="+srv.BaseURL("openai"), "OPENAI_API_KEY="+llmtest.Key)
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	shown := ""
+	until := func(text string) {
+		for buf := make([]byte, 4096); !strings.Contains(shown, text); {
+			n, err := stdout.Read(buf)
+			shown += string(buf[:n])
+			require.NoError(t, err, "waiting for %q in %q", text, shown)
+		}
+	}
+	io.WriteString(stdin, "Talk to me\n")
+	until("and so on and")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	until("[stopped]")
+	io.WriteString(stdin, "Bye\n")
+	until("Goodbye.")
+	io.WriteString(stdin, "/quit\n")
+	require.NoError(t, cmd.Wait())
+	last := srv.Requests()[1].Messages
+	require.Len(t, last, 3, "what had come of the first answer is part of the conversation")
+	require.Contains(t, last[1].Content.Text(), "and so on")
 }
 
 // The claim of the custom provider's comment.
