@@ -38,16 +38,16 @@ const (
 	ErrRateLimit      ErrorKind = "rate_limit"     // 429
 
 	// The route to the provider, and the provider.
-	ErrConnection  ErrorKind = "connection" // refused, reset, broken
-	ErrDNS         ErrorKind = "dns"        // the host name does not resolve
-	ErrTLS         ErrorKind = "tls"        // the certificate or the handshake failed
-	ErrRedirect    ErrorKind = "redirect"   // the host answered with a redirect; redirects are not followed
-	ErrServer      ErrorKind = "server"     // 500, 502, 504 and other 5xx
-	ErrOverloaded  ErrorKind = "overloaded" // 503, 529
-	ErrProtocol    ErrorKind = "protocol"   // the answer is not what the API promises
-	ErrTruncated   ErrorKind = "truncated"  // the answer ended before its end was proven
-	ErrEventTooBig ErrorKind = "event_size" // one event or body exceeds the size limit
-	ErrUnknown     ErrorKind = "unknown"    // an error that is not recognised
+	ErrConnection    ErrorKind = "connection" // refused, reset, broken
+	ErrDNS           ErrorKind = "dns"        // the host name does not resolve
+	ErrTLS           ErrorKind = "tls"        // the certificate or the handshake failed
+	ErrRedirect      ErrorKind = "redirect"   // the host answered with a redirect; redirects are not followed
+	ErrServer        ErrorKind = "server"     // 500, 502, 504 and other 5xx
+	ErrOverloaded    ErrorKind = "overloaded" // 503, 529
+	ErrProtocol      ErrorKind = "protocol"   // the answer is not what the API promises
+	ErrTruncated     ErrorKind = "truncated"  // the answer ended before its end was proven
+	ErrEventTooLarge ErrorKind = "event_size" // one event or body exceeds the size limit
+	ErrUnknown       ErrorKind = "unknown"    // an error that is not recognised
 
 	// The clocks; see [WithTimeout] and its siblings.
 	ErrTimeout             ErrorKind = "timeout" // any clock, and 408 from the provider
@@ -64,9 +64,6 @@ const (
 	ErrTool     ErrorKind = "tool"     // a tool of the caller failed, or a tool loop did not end
 	ErrRefused  ErrorKind = "refused"  // middleware refused the call
 )
-
-// ErrEventTooLarge is the contract's name of [ErrEventTooBig].
-const ErrEventTooLarge = ErrEventTooBig
 
 // Error makes an ErrorKind usable as the target of errors.Is.
 func (k ErrorKind) Error() string { return "llm: " + strings.ReplaceAll(string(k), "_", " ") }

@@ -637,7 +637,8 @@ func (c *converter) openAPI(n node, path string) {
 	n = c.merged(n, path)
 	names, null := types(&n)
 	alternatives := n.get("anyOf")
-	if alternatives == nil {
+	exclusive := alternatives == nil
+	if exclusive {
 		alternatives = n.get("oneOf")
 	}
 	if alternatives != nil {
@@ -662,6 +663,9 @@ func (c *converter) openAPI(n node, path string) {
 			}
 			c.openAPI(one, path)
 			return
+		}
+		if exclusive { // it is sent as anyOf
+			c.lose(path, "oneOf")
 		}
 		alternatives = &node{kind: jsonx.Array, vals: rest}
 	}
