@@ -236,7 +236,7 @@ func (c *Call) setting(noEnv bool, names []string) Secret {
 	}
 	for _, name := range names {
 		if v := os.Getenv(name); v != "" {
-			return Secret{v}
+			return NewSecret(v)
 		}
 	}
 	return Secret{}

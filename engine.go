@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -747,7 +748,7 @@ func (c *Call) clean(e *Error) {
 		hide(s)
 	}
 	if e.Status != 0 || len(e.Body) > 0 {
-		e.Message = hideEcho(e.Message, c.sent, c.Model)
+		e.Message = hideEcho(shorten(e.Message, 8000), c.sent, c.Model)
 	}
 	e.Message = shorten(strings.ToValidUTF8(e.Message, "\uFFFD"), 1000)
 }
@@ -762,26 +763,76 @@ func shorten(s string, n int) string {
 // echoLength is how many bytes a message and the request's body must share to count as an echo of the prompt.
 const echoLength = 20
 
-// hideEcho blanks what a provider's message repeats of the request, except the model's name.
+// hideEcho blanks what a provider's message repeats of the request, except the model's name. It reads the request
+// once, comparing a rolling hash with those of the message.
 func hideEcho(msg string, sent []byte, model string) string {
-	if len(msg) < echoLength || len(sent) == 0 {
+	if len(msg) < echoLength || len(sent) < echoLength {
+		return msg
+	}
+	places := make(map[uint64][]int, len(msg))
+	var seen [1 << 10]uint64 // a bit for each hash's top 16 bits: most places of the request stop here
+	for i, h := range rollingHashes(msg) {
+		if !strings.Contains(model, msg[i:i+echoLength]) {
+			places[h] = append(places[h], i)
+			seen[h>>54] |= 1 << (h >> 48 & 63)
+		}
+	}
+	echoed := make([]bool, len(msg))
+	found := false
+	for j, h := range rollingHashes(sent) {
+		if seen[h>>54]&(1<<(h>>48&63)) == 0 {
+			continue
+		}
+		left := places[h][:0]
+		for _, i := range places[h] {
+			if msg[i:i+echoLength] != string(sent[j:j+echoLength]) {
+				left = append(left, i)
+				continue
+			}
+			found = true
+			for k := range echoLength {
+				echoed[i+k] = true
+			}
+		}
+		if len(left) == 0 {
+			delete(places, h) // found is found: what the request repeats costs nothing more
+		} else {
+			places[h] = left
+		}
+	}
+	if !found {
 		return msg
 	}
 	var b strings.Builder
-	for i := 0; i < len(msg); {
-		if i+echoLength > len(msg) || !bytes.Contains(sent, []byte(msg[i:i+echoLength])) || strings.Contains(model, msg[i:i+echoLength]) {
+	for i := range len(msg) {
+		switch {
+		case !echoed[i]:
 			b.WriteByte(msg[i])
-			i++
-			continue
+		case i == 0 || !echoed[i-1]:
+			b.WriteString("[…]")
 		}
-		end := i + echoLength
-		for end < len(msg) && bytes.Contains(sent, []byte(msg[i:end+1])) {
-			end++
-		}
-		b.WriteString("[…]")
-		i = end
 	}
 	return b.String()
+}
+
+// rollingHashes yields the hash of each stretch of echoLength bytes.
+func rollingHashes[T string | []byte](s T) iter.Seq2[int, uint64] {
+	const base = 0x9E3779B97F4A7C15
+	return func(yield func(int, uint64) bool) {
+		var h, out uint64 = 0, 1
+		for range echoLength {
+			out *= base
+		}
+		for i := range len(s) {
+			h = h*base + uint64(s[i]) + 1
+			if i >= echoLength {
+				h -= out * (uint64(s[i-echoLength]) + 1)
+			}
+			if i >= echoLength-1 && !yield(i-echoLength+1, h) {
+				return
+			}
+		}
+	}
 }
 
 // contextError is the typed error of a context that is done; nil if it is not.

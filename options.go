@@ -82,19 +82,21 @@ func (s *settings) with(opts []Option) *settings {
 func WithModel(name string) Option { return func(s *settings) { s.model = name } }
 
 // WithAPIKey gives the key for the call's provider, whichever it is. For a client that talks to several
-// providers use [WithProviderKey]. Without either, the provider's environment variables are read at the call.
-func WithAPIKey(key string) Option { return func(s *settings) { s.key = Secret{key} } }
+// providers use [WithProviderKey]; what is given later comes on top. Without either, the provider's environment variables are read at the call.
+func WithAPIKey(key string) Option {
+	return func(s *settings) { s.key, s.keys = NewSecret(key), nil }
+}
 
 // WithProviderKey gives the key of one provider.
 func WithProviderKey(provider, key string) Option {
-	return func(s *settings) { s.keys = set(s.keys, provider, Secret{key}) }
+	return func(s *settings) { s.keys = set(s.keys, provider, NewSecret(key)) }
 }
 
 // WithBaseURL replaces the provider's base URL: scheme, host and path up to where the provider's paths begin,
 // for example "http://localhost:8000/v1". A key from the environment is never sent to a base URL given here:
 // give the key beside it with [WithAPIKey].
 func WithBaseURL(url string) Option {
-	return func(s *settings) { s.baseURL = strings.TrimSuffix(url, "/") }
+	return func(s *settings) { s.baseURL, s.baseURLs = strings.TrimSuffix(url, "/"), nil }
 }
 
 // WithProviderBaseURL does the same for one provider.
@@ -105,7 +107,7 @@ func WithProviderBaseURL(provider, url string) Option {
 // WithSetting gives a named setting that would otherwise be read from the environment variable of that name,
 // such as AWS_REGION or AWS_SECRET_ACCESS_KEY. It is kept as a [Secret].
 func WithSetting(name, value string) Option {
-	return func(s *settings) { s.vars = set(s.vars, name, Secret{value}) }
+	return func(s *settings) { s.vars = set(s.vars, name, NewSecret(value)) }
 }
 
 // WithoutEnv reads nothing from the environment: keys, base URLs and settings come from options alone.

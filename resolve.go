@@ -10,11 +10,12 @@ import (
 // resolveBase finds the base URL. given says that the caller gave it, and not the provider or its environment.
 func (c *Call) resolveBase(name string) (given bool, err error) {
 	p, s := c.Provider, c.settings
-	base := s.baseURL
-	for _, n := range [...]string{name, p.Name} {
-		if base == "" {
-			base = s.baseURLs[n]
-		}
+	base := s.baseURLs[name]
+	if base == "" {
+		base = s.baseURLs[p.Name]
+	}
+	if base == "" {
+		base = s.baseURL
 	}
 	if given = base != ""; !given {
 		if base = c.Setting(p.BaseURLEnv...); base == "" {
@@ -136,7 +137,7 @@ func (c *Call) resolveKey(name string, givenBase bool) error {
 	if c.key.IsZero() && !givenBase {
 		c.key = c.Secret(p.KeyEnv...)
 	}
-	c.key.value = strings.TrimSpace(c.key.value)
+	c.key = NewSecret(strings.TrimSpace(c.key.Reveal()))
 	if c.key.IsZero() && !p.KeyOptional && !givenBase {
 		how := "give it by llm.WithAPIKey"
 		if len(p.KeyEnv) > 0 {

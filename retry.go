@@ -87,8 +87,11 @@ func (c *Call) retry(ctx context.Context, try func(wait time.Duration) *Error) *
 		if err == nil {
 			return nil
 		}
-		if !err.Temporary || c.account.attemptsLeft <= 0 || ctx.Err() != nil {
+		if !err.Temporary || c.account.attemptsLeft <= 0 {
 			return err
+		}
+		if err := contextError(ctx); err != nil {
+			return err // a callback may have ended it
 		}
 		if err.Status == http.StatusRequestTimeout || err.Status == http.StatusConflict || err.Status == http.StatusTooEarly {
 			if singles++; singles > 1 {

@@ -1,13 +1,32 @@
 package llm_test
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/llm-go/llm"
 	"github.com/stretchr/testify/require"
 )
+
+// A callback may end the call: nothing is sent any more, and the error says why.
+func TestACancelInACallbackIsACancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n := 0
+		c := over(transport(func(*http.Request) (*http.Response, error) {
+			n++
+			return answer(503, "application/json", strings.NewReader("{}")), nil
+		}), llm.WithCallback(llm.Callback{OnAttempt: func(context.Context, *llm.Call, llm.Attempt) { cancel() }}))
+		_, err := c.Completion(ctx, ask("Hi"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, 1, n)
+	})
+}
 
 func TestRetryAfterForms(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

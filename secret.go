@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 // Secret holds a key. However it is printed, logged or marshalled it shows REDACTED; only [Secret.Reveal]
 // gives the value, and only an [Auth] has a reason to call it.
-type Secret struct{ value string }
+//
+// The value is behind a handle, since fmt does not call methods on what it finds in unexported fields: there it
+// prints an address. Two secrets are equal if their values are.
+type Secret struct{ value unique.Handle[string] }
 
 const redacted = "REDACTED"
 
@@ -21,17 +25,27 @@ var (
 )
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(value)}
+}
 
 // Reveal is the value.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.IsZero() {
+		return ""
+	}
+	return s.value.Value()
+}
 
 // IsZero says whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s == Secret{} }
 
 // String is "REDACTED", or "" if there is no value.
 func (s Secret) String() string {
-	if s.value == "" {
+	if s.IsZero() {
 		return ""
 	}
 	return redacted
