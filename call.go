@@ -70,7 +70,8 @@ type Result struct {
 type Handler func(ctx context.Context, call *Call) (*Result, error)
 
 // Middleware wraps a handler: it may change the call (by [Call.With]), refuse it, answer it, repeat it, or
-// change the result. The first one given is the outermost.
+// change the result. The first one given is the outermost. Repetitions of one call run one after the other: the
+// copies of a call share its records.
 type Middleware func(next Handler) Handler
 
 // Callback observes calls. Functions that are nil are skipped. They run in the caller's goroutine, cannot
@@ -159,9 +160,11 @@ func (c *Call) With(opts ...Option) *Call {
 // ModelName is the "provider/model" that the call asks for.
 func (c *Call) ModelName() string { return c.name }
 
-// Metadata and Tags are the caller's labels; see [WithMetadata] and [WithTags].
+// Metadata is the caller's labels; see [WithMetadata].
 func (c *Call) Metadata() map[string]any { return c.settings.metadata }
-func (c *Call) Tags() []string           { return c.settings.tags }
+
+// Tags are the caller's tags; see [WithTags].
+func (c *Call) Tags() []string { return c.settings.tags }
 
 // Deadline is when the whole call ends at the latest; ok is false if it has no end.
 func (c *Call) Deadline() (t time.Time, ok bool) { return c.deadline, !c.deadline.IsZero() }

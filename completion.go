@@ -242,10 +242,16 @@ type ToolChoice struct {
 	Extra   Extra
 }
 
-// The three modes, and the choice of one function.
-func ToolChoiceAuto() *ToolChoice            { return &ToolChoice{Mode: "auto"} }
-func ToolChoiceNone() *ToolChoice            { return &ToolChoice{Mode: "none"} }
-func ToolChoiceRequired() *ToolChoice        { return &ToolChoice{Mode: "required"} }
+// ToolChoiceAuto lets the model choose, also none: the default.
+func ToolChoiceAuto() *ToolChoice { return &ToolChoice{Mode: "auto"} }
+
+// ToolChoiceNone forbids tools in this turn.
+func ToolChoiceNone() *ToolChoice { return &ToolChoice{Mode: "none"} }
+
+// ToolChoiceRequired asks for at least one call.
+func ToolChoiceRequired() *ToolChoice { return &ToolChoice{Mode: "required"} }
+
+// ToolChoiceFunc asks for a call of this function.
 func ToolChoiceFunc(name string) *ToolChoice { return &ToolChoice{Name: name} }
 
 // Role says who speaks.
@@ -264,6 +270,7 @@ const (
 // next request as it is. It keeps its JSON form in OpenAI's shape, unknown members included, so a
 // conversation can be stored and continued, also at another provider.
 type Message struct {
+	// Role says who speaks; in answers it is RoleAssistant.
 	Role    Role
 	Content Content
 	// Name tells participants of one role apart.
@@ -304,7 +311,7 @@ type Message struct {
 // NativeContent is a message's content in its provider's own JSON.
 type NativeContent struct {
 	Origin  string // the dialect it is bound to: "anthropic", "gemini", "openai-responses" …
-	Content []byte // JSON, byte for byte as received
+	Content []byte // JSON as received; its strings (signatures, encrypted blocks) survive storage byte for byte
 }
 
 // ThinkingBlock is one record of a model's thinking.

@@ -165,7 +165,8 @@ func (e *Error) Error() string {
 // Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches an [ErrorKind], also a more general one, and context.DeadlineExceeded for the total clock.
+// Is matches an [ErrorKind], also a more general one; context.DeadlineExceeded for the total clock, and
+// context.Canceled for a call that its caller ended.
 func (e *Error) Is(target error) bool {
 	if kind, ok := target.(ErrorKind); ok {
 		for k := e.Kind; k != ""; k = k.parent() {

@@ -61,7 +61,7 @@ func Default() *Client {
 	return &Client{}
 }
 
-// SetDefault replaces it.
+// SetDefault replaces the client that the functions of this package use.
 func SetDefault(c *Client) { defaultClient.Store(c) }
 
 // Completion asks a chat model for the next message.
