@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"unique"
 )
 
 // Secret holds a key. However it is printed, logged or marshalled it shows REDACTED; only [Secret.Reveal]
 // gives the value, and only an [Auth] has a reason to call it.
 //
-// The value is behind a handle, since fmt does not call methods on what it finds in unexported fields: there it
-// prints an address. Two secrets are equal if their values are.
-type Secret struct{ value unique.Handle[string] }
+// The value is behind a pointer, since fmt does not call methods on what it finds in unexported fields: there it
+// prints an address.
+type Secret struct{ value *string }
 
 const redacted = "REDACTED"
 
@@ -29,7 +28,7 @@ func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{unique.Make(value)}
+	return Secret{&value}
 }
 
 // Reveal is the value.
@@ -37,11 +36,14 @@ func (s Secret) Reveal() string {
 	if s.IsZero() {
 		return ""
 	}
-	return s.value.Value()
+	return *s.value
 }
 
 // IsZero says whether there is no value.
-func (s Secret) IsZero() bool { return s == Secret{} }
+func (s Secret) IsZero() bool { return s.value == nil }
+
+// Equal says whether two secrets have the same value.
+func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
 // String is "REDACTED", or "" if there is no value.
 func (s Secret) String() string {

@@ -44,7 +44,7 @@ func TestKeysInWhatIsPrinted(t *testing.T) {
 	require.NotContains(t, printed.String(), key)
 
 	require.Equal(t, key, s.Reveal())
-	require.True(t, s == llm.NewSecret(key) && s != llm.NewSecret("other") && !s.IsZero())
+	require.True(t, s.Equal(llm.NewSecret(key)) && !s.Equal(llm.NewSecret("other")) && !s.IsZero())
 	require.True(t, llm.NewSecret("").IsZero() && llm.Secret{}.Reveal() == "")
 }
 

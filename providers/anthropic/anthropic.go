@@ -86,7 +86,7 @@ func auth(_ context.Context, r *http.Request, call *llm.Call) error {
 	key := call.Key()
 	switch {
 	case key.IsZero():
-	case key == call.Secret(tokenEnv) && key != call.Secret(keyEnv):
+	case key.Equal(call.Secret(tokenEnv)) && !key.Equal(call.Secret(keyEnv)):
 		r.Header.Set("Authorization", "Bearer "+key.Reveal())
 	default:
 		r.Header.Set("X-Api-Key", key.Reveal())
