@@ -5,6 +5,7 @@ package llm
 // list or an object where a text is promised), reading accepts all and writing uses one.
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -1225,17 +1226,8 @@ func (a *AudioAnswer) decode(d *jsonx.Decoder) {
 
 func (r *CompletionResponse) encode(e *jsonx.Encoder) {
 	e.Object()
-	e.OptStr("id", r.ID)
-	e.Name("object")
-	if r.Object == "" {
-		e.Str("chat.completion")
-	} else {
-		e.Str(r.Object)
-	}
-	e.OptInt64("created", r.Created)
-	e.OptStr("model", r.Model)
-	e.OptStr("system_fingerprint", r.SystemFingerprint)
-	e.OptStr("service_tier", r.ServiceTier)
+	encodeHead(e, cmp.Or(r.Object, "chat.completion"),
+		&chunkHead{id: r.ID, created: r.Created, model: r.Model, fingerprint: r.SystemFingerprint, tier: r.ServiceTier})
 	e.Name("choices")
 	e.Array()
 	for i := range r.Choices {
@@ -1257,6 +1249,17 @@ func (r *CompletionResponse) encode(e *jsonx.Encoder) {
 	}
 	e.Members(r.Extra)
 	e.EndObject()
+}
+
+// encodeHead writes what answers and chunks begin with.
+func encodeHead(e *jsonx.Encoder, object string, h *chunkHead) {
+	e.OptStr("id", h.id)
+	e.Name("object")
+	e.Str(object)
+	e.OptInt64("created", h.created)
+	e.OptStr("model", h.model)
+	e.OptStr("system_fingerprint", h.fingerprint)
+	e.OptStr("service_tier", h.tier)
 }
 
 func encodeFinish(e *jsonx.Encoder, reason FinishReason, native, stopSequence string) {
@@ -1559,17 +1562,8 @@ func (s *ServerToolUse) decode(d *jsonx.Decoder) {
 
 func (c *CompletionChunk) encode(e *jsonx.Encoder) {
 	e.Object()
-	e.OptStr("id", c.ID)
-	e.Name("object")
-	if c.Object == "" {
-		e.Str("chat.completion.chunk")
-	} else {
-		e.Str(c.Object)
-	}
-	e.OptInt64("created", c.Created)
-	e.OptStr("model", c.Model)
-	e.OptStr("system_fingerprint", c.SystemFingerprint)
-	e.OptStr("service_tier", c.ServiceTier)
+	encodeHead(e, cmp.Or(c.Object, "chat.completion.chunk"),
+		&chunkHead{id: c.ID, created: c.Created, model: c.Model, fingerprint: c.SystemFingerprint, tier: c.ServiceTier})
 	e.Name("choices")
 	e.Array()
 	for i := range c.Choices {

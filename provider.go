@@ -72,7 +72,8 @@ type Provider struct {
 // the model's name from call.Model, the URL from [Call.URL], and may add warnings to the call.
 type Op[Req, Resp, Chunk any] struct {
 	// Encode makes the HTTP request, without credentials and without a context. call.Stream says which kind of
-	// answer is wanted. Use [Call.NewRequest] or [Call.NewJSONRequest].
+	// answer is wanted. Use [Call.NewRequest] or [Call.NewJSONRequest]. The request and its header belong to the
+	// engine from then on, which adds to them: neither may be shared between calls.
 	Encode func(call *Call, req *Req) (*http.Request, error)
 	// Decode reads a complete 2xx answer. An error that arrives inside a 200 is returned as an error.
 	Decode func(call *Call, h http.Header, body []byte) (*Resp, error)
