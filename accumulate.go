@@ -65,6 +65,9 @@ func (a *Accumulator) Add(c *CompletionChunk) {
 	if c == nil {
 		return
 	}
+	if c.Marker == MarkerRestart {
+		*a = Accumulator{limit: a.limit}
+	}
 	h := &a.head
 	setString(&h.id, c.ID)
 	setString(&h.model, c.Model)

@@ -80,7 +80,7 @@ func (a *attempt) prepare(r *http.Request, body []byte) (*http.Request, error) {
 	switch {
 	case r.Header == nil:
 		out.Header = make(http.Header)
-	case len(a.call.account.attempts) > 0: // an earlier attempt's connection may still be reading the map
+	case a.call.account.tries > 0: // an earlier attempt's connection may still be reading the map
 		out.Header = r.Header.Clone()
 	}
 	if out.Header.Get("User-Agent") == "" {
@@ -316,14 +316,15 @@ func (a *attempt) record(err *Error) {
 	}
 	a.counted = true
 	rec := Attempt{Provider: a.call.Provider.Name, Model: a.call.Model, Start: a.start, Duration: time.Since(a.start),
-		Wait: a.wait, Reused: a.reused}
+		Wait: a.wait, Reused: a.reused, Route: a.call.Route}
 	if a.resp != nil {
 		rec.Status, rec.RequestID = a.resp.StatusCode, requestID(a.resp.Header)
 	}
 	if err != nil {
 		rec.Err = err
 	}
-	a.call.account.attempts = append(a.call.account.attempts, rec)
+	a.call.account.tries++
+	a.call.account.add(rec)
 	if len(a.call.settings.callbacks) == 0 {
 		return
 	}

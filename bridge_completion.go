@@ -1093,7 +1093,7 @@ func rebuild(items []ResponsesItem) []ResponsesItem {
 	if r == nil {
 		return nil
 	}
-	w := itemWriter{call: &Call{account: &account{}}, custom: make(map[string]bool)}
+	w := itemWriter{call: &Call{account: &account{ledger: &ledger{}}}, custom: make(map[string]bool)}
 	if w.assistant(&r.Choices[0].Message) != nil {
 		return nil
 	}

@@ -35,6 +35,9 @@ type Call struct {
 	Model    string
 	BaseURL  string
 
+	// Route is what a router decided; nil without one. Each attempt carries it.
+	Route *Route
+
 	name     string // "provider/model" as asked for
 	start    time.Time
 	deadline time.Time // zero: none
@@ -49,14 +52,58 @@ type Call struct {
 	viaResponses bool
 }
 
-// account is what all copies of one call share.
+// account is what a call and its copies by With share.
 type account struct {
-	attemptsLeft int
-	attempts     []Attempt
-	warnings     []Warning
-	buffer       *[]byte // of the request's body, lent by Buffer
-	ends         []func()
-	secrets      []Secret // that Auth was given, to be kept out of errors
+	*ledger
+	tries    int // attempts on this account
+	warnings []Warning
+	buffer   *[]byte // of the request's body, lent by Buffer
+	ends     []func()
+	secrets  []Secret // that Auth was given, to be kept out of errors
+}
+
+// ledger is what all copies of a call share, forks that run beside each other too.
+type ledger struct {
+	mu       sync.Mutex
+	left     int // attempts that may still be made
+	attempts []Attempt
+}
+
+// take uses one attempt of the budget, if there is one.
+func (l *ledger) take() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left <= 0 {
+		return false
+	}
+	l.left--
+	return true
+}
+
+// allow adds n attempts to the budget.
+func (l *ledger) allow(n int) {
+	l.mu.Lock()
+	l.left += n
+	l.mu.Unlock()
+}
+
+func (l *ledger) remaining() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.left
+}
+
+func (l *ledger) add(a Attempt) {
+	l.mu.Lock()
+	l.attempts = append(l.attempts, a)
+	l.mu.Unlock()
+}
+
+// made is the list of attempts so far; those that come later do not change it.
+func (l *ledger) made() []Attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clip(l.attempts)
 }
 
 // Result is what a handler returns: a *CompletionResponse, *EmbeddingResponse … in Response, or, when
@@ -70,8 +117,8 @@ type Result struct {
 type Handler func(ctx context.Context, call *Call) (*Result, error)
 
 // Middleware wraps a handler: it may change the call (by [Call.With]), refuse it, answer it, repeat it, or
-// change the result. The first one given is the outermost. Repetitions of one call run one after the other: the
-// copies of a call share its records.
+// change the result. The first one given is the outermost. Copies of a call that run beside each other, or of
+// which only one makes the answer, are made by [Call.Fork].
 type Middleware func(next Handler) Handler
 
 // Callback observes calls. Functions that are nil are skipped. They run in the caller's goroutine, cannot
@@ -119,7 +166,24 @@ type Attempt struct {
 	// Reused says that the try went over a kept-alive connection.
 	Reused    bool
 	RequestID string
+	// Route is what a router decided for this try; nil without one.
+	Route *Route
 }
+
+// Route is where a router sent an attempt, and why.
+type Route struct {
+	// Group is the model name under which the deployment stands, Deployment its id.
+	Group, Deployment string
+	// Reason is why it was chosen: the strategy's name, "affinity", "probe", "fallback", "hedge" …
+	Reason string
+	// Queued is how long the call had waited for a place.
+	Queued time.Duration
+	// Skipped are those that could not be chosen, and why; of very many only the first.
+	Skipped []Skipped
+}
+
+// Skipped is a deployment that could not be chosen.
+type Skipped struct{ Deployment, Reason string }
 
 // Warning tells what was lost or changed between the caller's request and the answer.
 type Warning struct {
@@ -146,8 +210,9 @@ type Meta struct {
 	Duration time.Duration
 }
 
-// With returns a copy of the call with further options, for middleware that routes: [WithModel] picks another
-// model, WithAPIKey another key. The copy shares the deadline, the attempt budget and the records.
+// With returns a copy of the call with further options, for middleware that changes calls: [WithModel] picks another
+// model, WithAPIKey another key. The copy stands for the call: it shares the deadline, the attempt budget and the
+// records.
 func (c *Call) With(opts ...Option) *Call {
 	d := *c
 	d.settings = c.settings.with(opts)
@@ -157,6 +222,43 @@ func (c *Call) With(opts ...Option) *Call {
 	return &d
 }
 
+// Fork is [Call.With] for middleware that sends a call more than once, to several places or at the same time. The
+// copies share the deadline, the attempt budget and the list of attempts. Each has warnings of its own, so that an
+// answer carries those of the copy that it is for.
+func (c *Call) Fork(opts ...Option) *Call {
+	born := &struct {
+		call     Call
+		settings settings
+		account  account
+	}{*c, *c.settings, account{ledger: c.account.ledger, warnings: slices.Clip(c.account.warnings)}}
+	for _, o := range opts {
+		if o != nil {
+			o(&born.settings)
+		}
+	}
+	f := &born.call
+	f.settings, f.account = &born.settings, &born.account
+	if f.settings.model != "" {
+		f.name = f.settings.model
+	}
+	return f
+}
+
+// AttemptsLeft is how often the call may still be sent, over all its copies; see [WithMaxAttempts].
+func (c *Call) AttemptsLeft() int { return c.account.remaining() }
+
+// AllowAttempts makes the budget of attempts n, if that is more than the default and the caller has set none by
+// [WithMaxAttempts]. Middleware that has many places to try calls it before the first try.
+func (c *Call) AllowAttempts(n int) {
+	if c.settings.maxAttempts == 0 && n > DefaultMaxAttempts {
+		c.account.allow(n - DefaultMaxAttempts)
+	}
+}
+
+// OnDone has f called once when the answer in res has ended: now, if it is whole; for a stream at its terminal event,
+// its error, an early break, or Close. It is for middleware that settles afterwards what it did before. f runs in the reader's goroutine, and must not keep it.
+func (c *Call) OnDone(res *Result, f func(*Outcome)) { c.runner.done(c, res, f) }
+
 // ModelName is the "provider/model" that the call asks for.
 func (c *Call) ModelName() string { return c.name }
 
@@ -165,6 +267,16 @@ func (c *Call) Metadata() map[string]any { return c.settings.metadata }
 
 // Tags are the caller's tags; see [WithTags].
 func (c *Call) Tags() []string { return c.settings.tags }
+
+// Value is what the caller gave by [WithValue]; nil if nothing.
+func (c *Call) Value(key any) any {
+	for v := c.settings.values; v != nil; v = v.next {
+		if v.key == key {
+			return v.value
+		}
+	}
+	return nil
+}
 
 // Deadline is when the whole call ends at the latest; ok is false if it has no end.
 func (c *Call) Deadline() (t time.Time, ok bool) { return c.deadline, !c.deadline.IsZero() }
@@ -316,7 +428,7 @@ const maxPooledBody = 1 << 20
 func (c *Call) release(a *attempt) {
 	b := c.account.buffer
 	c.account.buffer = nil
-	if b != nil && cap(*b) <= maxPooledBody && len(c.account.attempts) == 1 && a.wrote.Load() {
+	if b != nil && cap(*b) <= maxPooledBody && c.account.tries == 1 && a.wrote.Load() {
 		c.sent = nil
 		bodies.Put(b)
 	}
@@ -383,7 +495,7 @@ func Parting(ctx context.Context, d time.Duration) (context.Context, context.Can
 func (c *Call) parting(ctx context.Context) *Call {
 	d, s := *c, *c.settings
 	s.callbacks = nil
-	d.settings, d.account = &s, &account{attemptsLeft: 1}
+	d.settings, d.account = &s, &account{ledger: &ledger{left: 1}}
 	d.deadline, _ = ctx.Deadline()
 	return &d
 }
@@ -408,5 +520,3 @@ func bodyBytes(r *http.Request) ([]byte, error) {
 	defer r.Body.Close()
 	return io.ReadAll(r.Body)
 }
-
-func (a *account) cloneAttempts() []Attempt { return slices.Clone(a.attempts) }

@@ -588,8 +588,19 @@ type CompletionChunk struct {
 	Usage             *Usage
 	// Obfuscation is random padding that OpenAI adds against side channels; ignore it.
 	Obfuscation string
-	Extra       Extra
+	// Marker is set on a chunk, without choices, that stands between what two attempts said; see [Call.Resume].
+	Marker Marker
+	Extra  Extra
 }
+
+// Marker says how what follows in a stream belongs to what came before.
+type Marker string
+
+// The markers.
+const (
+	MarkerRestart  Marker = "restart"  // the answer begins anew: forget what came before
+	MarkerContinue Marker = "continue" // another model goes on where the answer broke off
+)
 
 // ChunkChoice is what a chunk adds to one choice.
 type ChunkChoice struct {

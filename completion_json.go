@@ -1584,6 +1584,7 @@ func (c *CompletionChunk) encode(e *jsonx.Encoder) {
 		c.Usage.encode(e)
 	}
 	e.OptStr("obfuscation", c.Obfuscation)
+	e.OptStr("stream_marker", string(c.Marker))
 	e.Members(c.Extra)
 	e.EndObject()
 }
@@ -1662,6 +1663,8 @@ func (c *CompletionChunk) decode(d *jsonx.Decoder) {
 			c.Usage = decodeUsage(d)
 		case "obfuscation":
 			c.Obfuscation = d.Str()
+		case "stream_marker":
+			c.Marker = Marker(d.Str())
 		default:
 			keepUnlessNull(&c.Extra, d)
 		}

@@ -157,6 +157,7 @@ func one[Chunk any](c *Chunk) Next[Chunk] {
 // runner is an endpoint without its types.
 type runner interface {
 	run(ctx context.Context, call *Call) (*Result, error)
+	done(call *Call, res *Result, f func(*Outcome))
 }
 
 // begin makes the call's record; which operation it is, the endpoint adds.
@@ -171,12 +172,14 @@ func (c *Client) begin(req any, opts []Option) *Call {
 	born := &struct {
 		call    Call
 		account account
+		ledger  ledger
 	}{}
 	call := &born.call
 	call.Request, call.settings, call.account, call.start = req, s, &born.account, time.Now()
-	call.account.attemptsLeft = DefaultMaxAttempts
+	call.account.ledger = &born.ledger
+	born.ledger.left = DefaultMaxAttempts
 	if s.maxAttempts > 0 {
-		call.account.attemptsLeft = s.maxAttempts
+		born.ledger.left = s.maxAttempts
 	}
 	return call
 }
@@ -243,37 +246,34 @@ func (e *endpoint[Req, Resp, Chunk]) serve(ctx context.Context, call *Call) (*Re
 	if res == nil {
 		res = &Result{}
 	}
-	if call.Stream {
-		if s, ok := res.Stream.(*Stream[Chunk]); ok {
-			e.attend(ctx, call, s)
-		}
-	} else if r, ok := res.Response.(*Resp); ok {
-		o := &Outcome{Response: r, Meta: e.meta(r), Duration: time.Since(call.start)}
-		if e.usage != nil {
-			o.Usage = e.usage(r)
-		}
-		call.finish(ctx, o)
+	if len(call.settings.callbacks) > 0 {
+		e.done(call, res, func(o *Outcome) { call.finish(ctx, o) })
 	}
 	return res, nil
 }
 
-// attend reports the end of the stream that the caller gets, which may not be the one that the engine made.
-func (e *endpoint[Req, Resp, Chunk]) attend(ctx context.Context, call *Call, s *Stream[Chunk]) {
-	if len(call.settings.callbacks) == 0 {
-		return
-	}
-	settle := s.settle
-	s.settle = func(err error) error {
-		err = settle(err)
-		o := &Outcome{Meta: s.meta, Duration: time.Since(call.start), Chunks: s.chunks, FirstContent: s.firstContent}
-		if s.watch != nil {
-			o.Usage, _ = s.watch.outcome()
+// done is [Call.OnDone].
+func (e *endpoint[Req, Resp, Chunk]) done(call *Call, res *Result, f func(*Outcome)) {
+	if s, ok := res.Stream.(*Stream[Chunk]); ok && call.Stream {
+		settle := s.settle
+		s.settle = func(err error) error {
+			err = settle(err)
+			o := &Outcome{Meta: s.meta, Duration: time.Since(call.start), Chunks: s.chunks, FirstContent: s.firstContent}
+			if s.watch != nil {
+				o.Usage, _ = s.watch.outcome()
+			}
+			if err != io.EOF {
+				o.Err = err
+			}
+			f(o)
+			return err
 		}
-		if err != io.EOF {
-			o.Err = err
+	} else if r, ok := res.Response.(*Resp); ok && !call.Stream {
+		o := &Outcome{Response: r, Meta: e.meta(r), Duration: time.Since(call.start)}
+		if e.usage != nil {
+			o.Usage = e.usage(r)
 		}
-		call.finish(ctx, o)
-		return err
+		f(o)
 	}
 }
 
@@ -576,7 +576,7 @@ func (c *Call) send(ctx context.Context, r *http.Request) (*http.Response, error
 	}); err != nil {
 		return nil, err
 	}
-	c.account.attemptsLeft++ // an Op may take many exchanges, as a poll does; the budget is for tries that failed
+	c.account.allow(1) // an Op may take many exchanges, as a poll does; the budget is for tries that failed
 	return resp, nil
 }
 
@@ -670,7 +670,7 @@ func offers(p *Provider) string {
 
 // newMeta tells of the attempt that succeeded.
 func (c *Call) newMeta(a *attempt) *Meta {
-	m := &Meta{Model: c.Model, Warnings: c.account.warnings, Attempts: c.account.attempts, Duration: time.Since(c.start)}
+	m := &Meta{Model: c.Model, Warnings: c.account.warnings, Attempts: c.account.made(), Duration: time.Since(c.start)}
 	if c.Provider != nil {
 		m.Provider = c.Provider.Name
 	}
@@ -725,7 +725,7 @@ func (c *Call) fail(ctx context.Context, err error) *Error {
 		e.Provider, e.Model = c.Provider.Name, c.Model
 	}
 	if e.Attempts == nil {
-		e.Attempts = c.account.cloneAttempts()
+		e.Attempts = slices.Clone(c.account.made())
 	}
 	c.clean(e)
 	return e

@@ -24,6 +24,7 @@ type settings struct {
 	headers       http.Header
 	timeout       clockLimits
 	maxAttempts   int
+	retryLimit    int // WithMaxRetries + 1; 0: none
 	backoff       Backoff
 	dropAll       bool
 	dropNames     []string
@@ -41,6 +42,7 @@ type settings struct {
 	composed      int
 	client        *Client // for the generic functions
 	repairs       int
+	values        *value
 }
 
 // clockLimits are the five clocks; 0 is the default, negative is off.
@@ -166,6 +168,11 @@ func WithStallTimeout(d time.Duration) Option { return func(s *settings) { s.tim
 // a router adds. Default 3; 1 means no retry.
 func WithMaxAttempts(n int) Option { return func(s *settings) { s.maxAttempts = max(n, 1) } }
 
+// WithMaxRetries bounds how often a call is sent again to the same place, within the attempts that it has; 0 means
+// once only. Routers use it: with several places to go to, the next is better than the same again. One replay over a
+// kept-alive connection that had died unnoticed is not counted.
+func WithMaxRetries(n int) Option { return func(s *settings) { s.retryLimit = max(n, 0) + 1 } }
+
 // WithBackoff sets the wait between attempts when the provider names none. Default: 0.5 s doubling up to 8 s,
 // jitter 0.5.
 func WithBackoff(b Backoff) Option { return func(s *settings) { s.backoff = b } }
@@ -191,6 +198,17 @@ func WithMetadata(m map[string]any) Option {
 		}
 		maps.Copy(s.metadata, m)
 	}
+}
+
+// WithValue attaches a value for middleware, which reads it by [Call.Value]. key is of a type of one's own, as for
+// context.WithValue; the value given last holds. Routers, caches and guardrails build their own options on it.
+func WithValue(key, val any) Option {
+	return func(s *settings) { s.values = &value{key, val, s.values} }
+}
+
+type value struct {
+	key, value any
+	next       *value
 }
 
 // WithTags attaches tags, as [WithMetadata] does labels.

@@ -74,20 +74,26 @@ func (c *Call) retry(ctx context.Context, try func(wait time.Duration) *Error) *
 		waits   *backoff.ExponentialBackOff
 		wait    time.Duration
 		singles int
+		stales  int
+		tries   int
 	)
 	for {
 		if err := contextError(ctx); err != nil {
 			return err
 		}
-		if c.account.attemptsLeft <= 0 {
+		if !c.account.take() {
 			return &Error{Kind: ErrUnknown, Scope: ScopeLocal, Message: "the call's attempts are used up; see llm.WithMaxAttempts"}
 		}
-		c.account.attemptsLeft--
 		err := try(wait)
 		if err == nil {
 			return nil
 		}
-		if !err.Temporary || c.account.attemptsLeft <= 0 {
+		if !err.Temporary || c.account.remaining() <= 0 {
+			return err
+		}
+		if err.stale && stales == 0 {
+			stales++ // a kept-alive connection had died before it was used: the host is not to blame
+		} else if tries++; c.settings.retryLimit > 0 && tries >= c.settings.retryLimit {
 			return err
 		}
 		if err := contextError(ctx); err != nil {
@@ -103,7 +109,7 @@ func (c *Call) retry(ctx context.Context, try func(wait time.Duration) *Error) *
 		}
 		wait = waits.NextBackOff()
 		if err.stale {
-			wait = 0 // a kept-alive connection had died before it was used: the host is not to blame
+			wait = 0
 		}
 		wait = max(wait, err.RetryAfter)
 		deadline := c.deadline
