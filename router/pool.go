@@ -1,0 +1,4 @@
+package router
+
+// pool is the candidates of one choice.
+type pool struct{}
