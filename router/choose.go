@@ -42,7 +42,7 @@ func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err erro
 			} else if len(v.skipped) > 0 && len(skipped) < maxSkipped {
 				skipped = append(skipped[:len(skipped):len(skipped)], v.skipped...)
 			}
-			c := choice{t: t, g: g, now: now, strict: strict, stage: i, skipped: skipped, lent: lent}
+			c := choosing{t: t, g: g, now: now, strict: strict, stage: i, skipped: skipped, lent: lent}
 			if err := c.from(ctx, tier, v); err != nil {
 				return p, 0, err
 			}
@@ -61,8 +61,8 @@ func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err erro
 	return t.lastResort(ctx, now, skipped)
 }
 
-// choice is the picking in one tier.
-type choice struct {
+// choosing is the picking in one tier.
+type choosing struct {
 	t       *trip
 	g       *group
 	now     int64
@@ -74,7 +74,7 @@ type choice struct {
 	lent    *scratch
 }
 
-func (c *choice) from(ctx context.Context, tier *tier, v *view) error {
+func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 	t := c.t
 	for _, d := range v.due {
 		if contains(t.tried, d) || t.unfit(d, c.g, c.strict) != "" || !d.probing.CompareAndSwap(false, true) {
@@ -120,9 +120,9 @@ func without(list, picks []*deployment) []*deployment {
 }
 
 // filter leaves out what cannot take the call, and says why.
-func (c *choice) filter(list, into []*deployment) []*deployment {
+func (c *choosing) filter(list, into []*deployment) []*deployment {
 	for _, d := range list {
-		if contains(c.t.tried, d) {
+		if contains(c.t.tried, d) || c.t.last != nil && d.kept.Load() { // a second try goes to what is well
 			continue
 		}
 		if reason := c.t.unfit(d, c.g, c.strict); reason != "" {
@@ -134,7 +134,7 @@ func (c *choice) filter(list, into []*deployment) []*deployment {
 	return into
 }
 
-func (c *choice) skip(d *deployment, reason string) {
+func (c *choosing) skip(d *deployment, reason string) {
 	if len(c.skipped) < maxSkipped {
 		c.skipped = append(c.skipped[:len(c.skipped):len(c.skipped)], llm.Skipped{Deployment: d.ID, Reason: reason})
 	}
@@ -144,7 +144,7 @@ func (c *choice) skip(d *deployment, reason string) {
 const morePicks = 4
 
 // prefer orders a few of the list by preference.
-func (c *choice) prefer(list []*deployment, sums []float64, tier *tier) ([]*deployment, string) {
+func (c *choosing) prefer(list []*deployment, sums []float64, tier *tier) ([]*deployment, string) {
 	t := c.t
 	reason := c.g.strategy.name
 	if c.stage > 0 {
@@ -199,28 +199,26 @@ func (c *choice) prefer(list []*deployment, sums []float64, tier *tier) ([]*depl
 }
 
 // pickOne asks the strategy; one that is coming back is passed over in part of the cases.
-func (c *choice) pickOne(p *pool) int {
+func (c *choosing) pickOne(p *pool) int {
 	i := c.g.strategy.choose(p)
 	d := p.list[i]
-	if len(p.list) == 1 || d.warm.Load() == 0 {
+	if len(p.list) == 1 || d.warm.Load() == 0 && !d.kept.Load() {
 		return i
 	}
-	if share := d.share(c.now); share >= 1 || p.fraction() < share {
-		return i
-	}
-	others := *p
-	others.sums = nil
-	others.list = make([]*deployment, 0, len(p.list)-1)
-	others.list = append(append(others.list, p.list[:i]...), p.list[i+1:]...)
-	if j := c.g.strategy.choose(&others); j < i {
-		return j
-	} else {
-		return j + 1
+	list := p.list
+	for {
+		if share := d.share(c.now); len(p.list) == 1 || share >= 1 || p.fraction() < share {
+			return slices.Index(list, d)
+		}
+		rest := make([]*deployment, 0, len(p.list)-1)
+		p.list, p.sums = append(append(rest, p.list[:i]...), p.list[i+1:]...), nil
+		i = c.g.strategy.choose(p)
+		d = p.list[i]
 	}
 }
 
 // admit takes a place with the first of the deployments that has room.
-func (c *choice) admit(ctx context.Context, picks []*deployment, reason string) error {
+func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string) error {
 	t := c.t
 	entered := picks[:0:0]
 	if len(picks) == 1 { // no list is needed in the usual case
@@ -282,7 +280,7 @@ func (c *choice) admit(ctx context.Context, picks []*deployment, reason string) 
 // parallelWait is for a place that gets free when another call ends, which wakes the queue.
 const parallelWait = time.Minute
 
-func (c *choice) wait(d *deployment, wait time.Duration) {
+func (c *choosing) wait(d *deployment, wait time.Duration) {
 	if c.busy == 0 || wait < c.busy {
 		c.busy = wait
 	}
@@ -290,7 +288,7 @@ func (c *choice) wait(d *deployment, wait time.Duration) {
 }
 
 // take makes the pick.
-func (c *choice) take(d *deployment, reason string, taken Taken) {
+func (c *choosing) take(d *deployment, reason string, taken Taken) {
 	t := c.t
 	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, at: taken.At}
 	if !taken.At.IsZero() {
@@ -426,10 +424,10 @@ func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped)
 	if best == nil {
 		return pick{}, 0, nil
 	}
-	if t.last != nil && best.out.Load() != 0 { // a call that has failed elsewhere is no probe of what is known to be out
+	if t.last != nil && (best.out.Load() != 0 || best.kept.Load()) { // a call that has failed elsewhere is no probe of what is known to be out
 		return pick{}, 0, nil
 	}
-	c := choice{t: t, g: from, now: now, stage: stage, skipped: skipped}
+	c := choosing{t: t, g: from, now: now, stage: stage, skipped: skipped}
 	err := c.admit(ctx, []*deployment{best}, "last resort")
 	c.p.skipped = c.skipped
 	return c.p, c.busy, err

@@ -1,6 +1,10 @@
 package router
 
-import "github.com/llm-go/llm"
+import (
+	"encoding/json"
+
+	"github.com/llm-go/llm"
+)
 
 // needs is what a request asks of a deployment.
 type needs struct {
@@ -63,7 +67,7 @@ func look(request any) (n needs) {
 			}
 		}
 		for i := range r.Tools {
-			bytes += len(r.Tools[i].Function.Name) + len(r.Tools[i].Function.Description) + len(r.Tools[i].Function.Parameters)
+			bytes += len(r.Tools[i].Function.Name) + len(r.Tools[i].Function.Description) + schemaBytes(r.Tools[i].Function.Parameters)
 		}
 		if len(r.Tools) > 0 {
 			n.add(Tools)
@@ -124,4 +128,19 @@ func look(request any) (n needs) {
 		n.answer = answerTokens
 	}
 	return n
+}
+
+// schemaBytes is the length of a schema where that is known without encoding it.
+func schemaBytes(schema any) int {
+	switch s := schema.(type) {
+	case json.RawMessage:
+		return len(s)
+	case []byte:
+		return len(s)
+	case string:
+		return len(s)
+	case nil:
+		return 0
+	}
+	return 400
 }

@@ -23,8 +23,8 @@ type group struct {
 	budget                           int // attempts for a call, if it sets none
 
 	// What has to be looked at for a call. A group of deployments without limits and conditions is the fast one.
-	limited, windows, capable, tagged, placed bool
-	adaptive                                  atomic.Bool // a provider has told what is left of its own limits
+	limited, windows, capable bool
+	adaptive                  atomic.Bool // a provider has told what is left of its own limits
 
 	queue                queue
 	streamTimes, answers history // latencies, for hedging
@@ -107,7 +107,7 @@ func (t *tier) current(now int64) *view {
 }
 
 // mayLose says whether one more deployment may be put out by failures.
-func (t *tier) mayLose(now int64, share float64) bool {
+func (t *tier) mayLose(share float64) bool {
 	if !t.sole || share < 0 {
 		return true
 	}
@@ -120,8 +120,8 @@ func (t *tier) mayLose(now int64, share float64) bool {
 	return float64(out) <= share*float64(len(t.all))
 }
 
-// table is the configuration at work. It is replaced as a whole.
-type table struct {
+// routes is the configuration at work. It is replaced as a whole.
+type routes struct {
 	groups    map[string]*group // with aliases
 	wildcards []*group          // the most specific first
 	byDefault *group
@@ -131,7 +131,7 @@ type table struct {
 }
 
 // lookup finds the group of a name; nil: there is none.
-func (t *table) lookup(name string) *group {
+func (t *routes) lookup(name string) *group {
 	if g := t.groups[name]; g != nil {
 		return g
 	}
@@ -144,8 +144,8 @@ func (t *table) lookup(name string) *group {
 }
 
 // newTable checks and builds. Deployments that were there before, by id, keep their state.
-func (rt *Router) newTable(c *Config, before *table) (*table, error) {
-	t := &table{groups: make(map[string]*group), byID: make(map[string]*deployment)}
+func (rt *Router) newRoutes(c *Config, before *routes) (*routes, error) {
+	t := &routes{groups: make(map[string]*group), byID: make(map[string]*deployment)}
 	var order []*group
 	groupOf := func(name string) *group {
 		g := t.groups[name]
@@ -254,7 +254,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return names
 }
 
-func (t *table) wildcard(name string) *group {
+func (t *routes) wildcard(name string) *group {
 	for _, g := range t.wildcards {
 		if strings.HasPrefix(name, g.prefix) {
 			return g
@@ -263,7 +263,7 @@ func (t *table) wildcard(name string) *group {
 	return nil
 }
 
-func (t *table) deployment(id string) *deployment {
+func (t *routes) deployment(id string) *deployment {
 	if t == nil {
 		return nil
 	}
@@ -282,8 +282,6 @@ func (g *group) place(d *deployment) {
 	g.limited = g.limited || d.RPM > 0 || d.TPM > 0 || d.MaxParallel > 0
 	g.windows = g.windows || d.ContextWindow > 0
 	g.capable = g.capable || d.Capabilities != nil
-	g.tagged = g.tagged || len(d.Tags) > 0
-	g.placed = g.placed || d.Region != ""
 }
 
 // finish decides what weighs in each tier.
@@ -308,7 +306,7 @@ func (g *group) finish() {
 }
 
 // chains lays each group's fallbacks out in the order in which they are tried, and refuses cycles.
-func (t *table) chains(c *Config, order []*group) error {
+func (t *routes) chains(c *Config, order []*group) error {
 	for _, kind := range []struct {
 		name  string
 		edges map[string][]string
@@ -371,7 +369,7 @@ func (t *table) chains(c *Config, order []*group) error {
 	return nil
 }
 
-func (t *table) find(name string) *group {
+func (t *routes) find(name string) *group {
 	if g := t.groups[name]; g != nil {
 		return g
 	}

@@ -37,6 +37,7 @@ type deployment struct {
 	out      atomic.Int64 // the instant until which failures keep it out; 0: they do not
 	warm     atomic.Int64 // since when it is coming back; 0: it is not
 	probing  atomic.Bool
+	kept     atomic.Bool  // it fails, but too many are out already
 	remote   atomic.Int64 // what the shared store said of its cooldown
 
 	// Published for strategies, in nanoseconds; 0: unknown.
@@ -132,6 +133,9 @@ func contains[T comparable](list []T, v T) bool {
 
 // share is the part of its calls that a deployment gets while it comes back; 1 otherwise.
 func (d *deployment) share(now int64) float64 {
+	if d.kept.Load() {
+		return 0.1
+	}
 	warm := d.warm.Load()
 	if warm == 0 {
 		return 1
@@ -235,10 +239,11 @@ func (d *deployment) opened(now int64, s *sample) {
 
 // recover ends a time out; mu is held.
 func (d *deployment) recover(now int64) Event {
-	if d.out.Load() == 0 {
+	if d.out.Load() == 0 && !d.kept.Load() {
 		return Event{}
 	}
 	d.out.Store(0)
+	d.kept.Store(false)
 	d.probing.Store(false)
 	d.failures, d.reason = 0, ""
 	d.health = counter{width: d.health.width}
@@ -265,9 +270,13 @@ func (d *deployment) eject(now int64, v verdict, e *llm.Error) Event {
 		return Event{}
 	}
 	if !probe {
-		if !d.tier.mayLose(now, h.MaxEjected) {
+		if !d.tier.mayLose(h.MaxEjected) {
+			if d.kept.Swap(true) {
+				return Event{}
+			}
 			return Event{Kind: "kept", Reason: string(e.Kind)}
 		}
+		d.kept.Store(false)
 		if warm := d.warm.Load(); warm == 0 {
 			d.ejected = 0 // it had been well for a while
 		}

@@ -22,7 +22,7 @@ type Router struct {
 	epoch
 	config  Config
 	health  Health
-	table   atomic.Pointer[table]
+	table   atomic.Pointer[routes]
 	editing sync.Mutex
 
 	local     *Memory // of this process alone: the store, or what stands in for one that does not answer
@@ -91,7 +91,7 @@ func New(c Config) (*Router, error) {
 		rt.shared = &guard{rt: rt, store: c.Store, timeout: c.StoreTimeout}
 	}
 	rt.config = c
-	t, err := rt.newTable(&c, nil)
+	t, err := rt.newRoutes(&c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func tenant(call *llm.Call) string {
 	return ""
 }
 
-func (rt *Router) newDeployment(c Deployment, t *table) (*deployment, error) {
+func (rt *Router) newDeployment(c Deployment, t *routes) (*deployment, error) {
 	if c.Model == "" {
 		return nil, invalid("Deployments", "a deployment of the group %q has no Model", c.Group)
 	}
@@ -209,7 +209,7 @@ func (rt *Router) setDeployments(list []Deployment) error {
 	if len(list) == 0 {
 		return invalid("Deployments", "a router needs at least one deployment")
 	}
-	t, err := rt.newTable(&c, rt.table.Load())
+	t, err := rt.newRoutes(&c, rt.table.Load())
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (rt *Router) Middleware(next llm.Handler) llm.Handler {
 	}
 }
 
-func (rt *Router) names(t *table) string {
+func (rt *Router) names(t *routes) string {
 	names := slices.Sorted(maps.Keys(t.groups))
 	if len(names) > 20 {
 		names = append(names[:20], "…")

@@ -18,7 +18,7 @@ type trip struct {
 	rt    *Router
 	call  *llm.Call
 	next  llm.Handler
-	table *table
+	table *routes
 	group *group
 	name  string // as asked for
 
@@ -273,7 +273,7 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 				if t.unfit(d, g, strict) != "" {
 					continue
 				}
-				if d.out.Load() == 0 {
+				if d.out.Load() == 0 && !d.kept.Load() {
 					alive = true
 				}
 				if wait := max(d.due(now)-now, 0); soonest < 0 || wait < soonest {
@@ -357,7 +357,7 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 
 // filtering says that not every deployment of the group can take every call.
 func (t *trip) filtering(g *group) bool {
-	return len(t.tried) > 0 || t.kind != general || g.windows || g.capable || len(t.regions) > 0 && g.placed || len(t.regions) > 0 ||
+	return t.last != nil || t.kind != general || g.windows || g.capable || len(t.regions) > 0 ||
 		t.rt.config.Tags != TagsIgnored
 }
 
@@ -463,7 +463,9 @@ func (t *trip) again(p *pick, err error) bool {
 }
 
 // try sends the call once.
-func (t *trip) try(ctx context.Context, p *pick) (*llm.Result, error) { return t.send(ctx, p, t.fork(p)) }
+func (t *trip) try(ctx context.Context, p *pick) (*llm.Result, error) {
+	return t.send(ctx, p, t.fork(p))
+}
 
 // fork is the call as it goes to a deployment.
 func (t *trip) fork(p *pick) *llm.Call {
