@@ -81,7 +81,8 @@ func TestImportsOfProviders(t *testing.T) {
 }
 
 func TestImportsOfTestKits(t *testing.T) {
-	for _, pkg := range append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Packages(t, deptest.Module+"/providers/providertest")...) {
+	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest")
+	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
 			deptest.Module + "/providers/anthropic/...": kitsKnowNone,
