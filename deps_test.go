@@ -96,6 +96,22 @@ func TestImportsOfTestKits(t *testing.T) {
 
 const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"
 
+// Modules under contrib/ have the heavy dependencies, so that nobody carries them who does not ask for them.
+func TestImportsOfContrib(t *testing.T) {
+	for _, pkg := range deptest.Packages(t, deptest.Module+"/...") {
+		if strings.HasPrefix(pkg, deptest.Module+"/contrib/") {
+			deptest.AssertNoImports(t, pkg, map[string]string{
+				deptest.Module + "/providers/...": "a program carries only the providers that it imports",
+				"testing":                         "registers flags in every program",
+			})
+			continue
+		}
+		deptest.AssertNoImports(t, pkg, map[string]string{
+			deptest.Module + "/contrib/...": "a module of its own, with dependencies that the root module does not have",
+		})
+	}
+}
+
 func TestNoUnsafe(t *testing.T) {
 	for _, pkg := range deptest.Packages(t, deptest.Module+"/...") {
 		deptest.AssertNoDirectImports(t, pkg, map[string]string{
