@@ -98,7 +98,7 @@ func (rt *Router) settle(p *pick, used int64) {
 	if p.at.IsZero() || delta == 0 {
 		return
 	}
-	var list []Settlement
+	list := make([]Settlement, 0, 1+len(p.claims))
 	if p.d.TPM > 0 {
 		c := &p.d.claims[1]
 		list = append(list, Settlement{Key: c.Key, Window: c.Window, At: p.at, Delta: delta})

@@ -43,6 +43,8 @@ type deployment struct {
 	// Published for strategies, in nanoseconds; 0: unknown.
 	firstContent, perToken atomic.Int64
 	sampled                atomic.Int64 // the instant of the last sample
+	requests, tokens       atomic.Int64 // of the last minute, as of
+	usedAt                 atomic.Int64
 	peak                   peak
 
 	mu       sync.Mutex
@@ -198,6 +200,11 @@ func (d *deployment) record(now int64, s *sample) {
 	var event Event
 	d.mu.Lock()
 	d.usage.add(now, 1, int64(s.prompt+s.answer))
+	d.requests.Add(1)
+	d.tokens.Add(int64(s.prompt + s.answer))
+	if d.usedAt.Load() != now/d.usage.width {
+		d.publishUsage(now)
+	}
 	d.totals.Calls++
 	d.totals.PromptTokens += int64(s.prompt)
 	d.totals.AnswerTokens += int64(s.answer)

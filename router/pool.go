@@ -65,10 +65,23 @@ func (d *deployment) candidate(p *pool) Candidate {
 		Latency: duration(int64(d.peak.read(p.now))), Price: d.Price, Prompt: p.prompt, Answer: p.answer, Stream: p.stream}
 }
 
+// used is what d has used in the last minute. The sums are kept for as long as the counter's slots stand.
 func (d *deployment) used(now int64) (requests, tokens int64) {
+	if d.usedAt.Load() == now/d.usage.width {
+		return d.requests.Load(), d.tokens.Load()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.usage.sum(now)
+	return d.publishUsage(now)
+}
+
+// publishUsage is called with mu held.
+func (d *deployment) publishUsage(now int64) (requests, tokens int64) {
+	requests, tokens = d.usage.sum(now)
+	d.requests.Store(requests)
+	d.tokens.Store(tokens)
+	d.usedAt.Store(now / d.usage.width)
+	return requests, tokens
 }
 
 func (p *pool) below(n int) int {
@@ -110,17 +123,17 @@ func shuffle(p *pool) int {
 	return p.below(len(p.list))
 }
 
-// lowest is the index with the lowest score; of several, any.
+// lowest is the index with the lowest score. Of several it is the first from a place drawn by lot.
 func (p *pool) lowest(score func(d *deployment) float64) int {
-	best, value, equal := 0, score(p.list[0]), 1
-	for i := 1; i < len(p.list); i++ {
-		switch v := score(p.list[i]); {
-		case v < value:
-			best, value, equal = i, v, 1
-		case v == value:
-			if equal++; p.below(equal) == 0 {
-				best = i
-			}
+	n := len(p.list)
+	best := p.below(n)
+	value := score(p.list[best])
+	for k, i := 1, best+1; k < n; k, i = k+1, i+1 {
+		if i == n {
+			i = 0
+		}
+		if v := score(p.list[i]); v < value {
+			best, value = i, v
 		}
 	}
 	return best
@@ -152,15 +165,16 @@ func lowestLatency(p *pool) int {
 	if lowest == 0 {
 		return leastBusy(p)
 	}
-	best, near := 0, 0
-	for i, d := range p.list {
-		if v := d.speed(p.stream); v > 0 && v <= lowest*1.1 {
-			if near++; p.below(near) == 0 {
-				best = i
-			}
+	i := p.below(len(p.list))
+	for range p.list { // the speeds may change meanwhile
+		if v := p.list[i].speed(p.stream); v > 0 && v <= lowest*1.1 {
+			break
+		}
+		if i++; i == len(p.list) {
+			i = 0
 		}
 	}
-	return best
+	return i
 }
 
 // speed is what LowestLatency compares, in nanoseconds; 0: not known.

@@ -505,18 +505,21 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 	}
 	if f.Stream {
 		d.opened(now, &s)
-		f.OnDone(res, func(o *llm.Outcome) {
-			end := s
-			end.latency, end.err = 0, o.Err
-			t.done(p, &end, o)
-			t.leave()
-		})
+		t.follow(f, res, *p)
 		return res, nil
 	}
 	o := f.Outcome(res)
 	t.done(p, &s, &o)
 	t.leave()
 	return res, nil
+}
+
+// follow takes in the end of a stream.
+func (t *trip) follow(f *llm.Call, res *llm.Result, p pick) {
+	f.OnDone(res, func(o *llm.Outcome) {
+		t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o)
+		t.leave()
+	})
 }
 
 // slow is the error of a try that its deployment's own limit of time ended.
@@ -546,8 +549,8 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
 		}
 	}
 	d.record(now, s)
-	if e := (*llm.Error)(nil); s.err != nil && total < 0 && (!errors.As(s.err, &e) || !e.PossiblyExecuted && e.Partial == nil) {
-		total = 0 // nothing was used
+	if s.err != nil && total < 0 && !mayHaveRun(s.err) {
+		total = 0
 	}
 	if total >= 0 {
 		t.rt.settle(p, total)
@@ -555,6 +558,12 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
 	if p.group.limited {
 		p.group.queue.wake()
 	}
+}
+
+// mayHaveRun says whether a provider may have worked on a call that failed.
+func mayHaveRun(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && (e.PossiblyExecuted || e.Partial != nil)
 }
 
 // release gives back a pick that was not used.
