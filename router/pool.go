@@ -23,8 +23,9 @@ var (
 	// LeastBusy takes the deployment with the fewest calls in flight from this process; of several, any.
 	LeastBusy = Strategy{name: "least-busy", pick: leastBusy}
 	// LowestLatency takes the one that has answered fastest of late: by the time to the first content for streams, by
-	// the time for each token of the answer otherwise. Those within a tenth of the fastest share the calls. One that
-	// was not used for half a minute, or never, is tried by one call at a time.
+	// the time for each token of the answer otherwise. Those that are not slower than the fastest by more than a tenth
+	// and what chance explains share the calls: of two drawn, the less busy. One that was not used for half a minute,
+	// or never, is tried by one call at a time.
 	LowestLatency = Strategy{name: "lowest-latency", pick: lowestLatency}
 	// LowestCost takes the cheapest for what the call may use, by Price; those without a price come last.
 	LowestCost = Strategy{name: "lowest-cost", pick: lowestCost}
@@ -91,11 +92,14 @@ func (p *pool) below(n int) int {
 	return int(p.rand() % uint64(n))
 }
 
-func (p *pool) fraction() float64 {
-	if p.rand == nil {
+func (p *pool) fraction() float64 { return fraction(p.rand) }
+
+// fraction is from 0 to below 1.
+func fraction(source func() uint64) float64 {
+	if source == nil {
 		return rand.Float64()
 	}
-	return float64(p.rand()>>11) / (1 << 53)
+	return float64(source()>>11) / (1 << 53)
 }
 
 func shuffle(p *pool) int {
@@ -165,16 +169,31 @@ func lowestLatency(p *pool) int {
 	if lowest == 0 {
 		return leastBusy(p)
 	}
-	i := p.below(len(p.list))
-	for range p.list { // the speeds may change meanwhile
-		if v := p.list[i].speed(p.stream); v > 0 && v <= lowest*1.1 {
-			break
+	near := func() int {
+		i := p.below(len(p.list))
+		for range p.list { // the speeds may change meanwhile
+			if v := p.list[i].speed(p.stream); v > 0 && v-2*p.list[i].doubt(p.stream) <= lowest*1.1 {
+				break
+			}
+			if i++; i == len(p.list) {
+				i = 0
+			}
 		}
-		if i++; i == len(p.list) {
-			i = 0
-		}
+		return i
+	}
+	i, j := near(), near()
+	if p.list[j].inFlight.Load() < p.list[i].inFlight.Load() {
+		return j
 	}
 	return i
+}
+
+// doubt is the standard error of speed.
+func (d *deployment) doubt(stream bool) float64 {
+	if stream {
+		return float64(d.firstDoubt.Load())
+	}
+	return float64(d.tokenDoubt.Load())
 }
 
 // speed is what LowestLatency compares, in nanoseconds; 0: not known.
