@@ -370,6 +370,7 @@ func (a *attempt) kindOf(err error) *Error {
 			return a.clockError(kind)
 		}
 		if e := contextError(a.ctx); e != nil {
+			e.PossiblyExecuted = a.wrote.Load()
 			if errors.Is(cause, context.DeadlineExceeded) {
 				e.Kind = ErrTotalTimeout
 			}
