@@ -36,15 +36,16 @@ type attempt struct {
 	wrote   atomic.Bool // set from the transport's goroutine
 	counted bool
 	trace   httptrace.ClientTrace
+	found   attemptContext
 }
 
 func (c *Call) attempt(ctx context.Context, wait time.Duration) *attempt {
 	a := &attempt{call: c, wait: wait, start: time.Now()}
-	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	a.found.Context, a.cancel = context.WithCancelCause(ctx)
 	a.clock.start(a.cancel, c.deadline)
 	a.trace.GotConn = a.gotConn
 	a.trace.WroteRequest = func(httptrace.WroteRequestInfo) { a.wrote.Store(true) }
-	a.ctx = httptrace.WithClientTrace(a.ctx, &a.trace)
+	a.ctx = httptrace.WithClientTrace(&a.found, &a.trace)
 	return a
 }
 
