@@ -89,6 +89,7 @@ func (l *listener) run() {
 			return
 		}
 		c := &countedConn{Conn: conn, s: l.s}
+		l.s.accepted.Add(1)
 		l.s.open.Add(1)
 		go l.greet(c)
 	}
@@ -202,11 +203,19 @@ func (c *countedConn) SetLinger(sec int) error {
 	return errors.ErrUnsupported
 }
 
-// Connections says how many connections clients hold, and how many of them wait for their next request. When all
-// answers have been read to their end, both numbers are the same.
-func (s *Server) Connections() (open, idle int) {
-	s.idle.Range(func(any, any) bool { idle++; return true })
-	return int(s.open.Load()), idle
+// Connections counts the connections of a server's clients.
+type Connections struct {
+	Accepted int // since the server started
+	Open     int // now
+	Idle     int // of the open ones, those that wait for their next request
+}
+
+// Connections says how many connections there are. When all answers have been read to their end, those that are open are
+// idle.
+func (s *Server) Connections() Connections {
+	n := Connections{Accepted: int(s.accepted.Load()), Open: int(s.open.Load())}
+	s.idle.Range(func(any, any) bool { n.Idle++; return true })
+	return n
 }
 
 // connState keeps the list of idle connections.
@@ -229,7 +238,7 @@ func (s *Server) HTTPClient() *http.Client { return s.client }
 func newHTTPClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: Roots()},
+		TLSClientConfig:        &tls.Config{RootCAs: roots()},
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    100,
 		MaxResponseHeaderBytes: 1 << 20,

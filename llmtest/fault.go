@@ -267,7 +267,7 @@ func (f Fault) reported(r *Request, key string) (fail failure, header http.Heade
 	case ContextWindow:
 		return failure{status: 400, reason: "context_window", message: contextWindowText[r.Dialect]}, header, true
 	case ContentPolicy:
-		return failure{status: 400, reason: "content_policy", message: "Your request was rejected by our safety system."}, header, true
+		return failure{status: 400, reason: "content_policy", message: contentPolicyText[r.Dialect]}, header, true
 	case InvalidField:
 		return failure{status: 400, reason: "field", message: invalidFieldText[r.Dialect]}, header, true
 	case BadKey:
@@ -294,6 +294,15 @@ var contextWindowText = map[Dialect]string{
 	Anthropic: "prompt is too long: 204568 tokens > 200000 maximum",
 	Gemini:    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
 	Bedrock:   "The model returned the following errors: Input is too long for requested model.",
+}
+
+// contentPolicyText is how the vendors word it, or their models do.
+var contentPolicyText = map[Dialect]string{
+	OpenAI:    "Your request was rejected by our safety system.",
+	Responses: "Your request was rejected by our safety system.",
+	Anthropic: "Output blocked by content filtering policy",
+	Gemini:    "The prompt could not be submitted. This prompt contains sensitive words that violate Google's Responsible AI practices.",
+	Bedrock:   "The model returned the following errors: Output blocked by content filtering policy",
 }
 
 // invalidFieldText is how the vendors name a field: Anthropic and Bedrock in the text alone.

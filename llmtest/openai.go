@@ -127,6 +127,9 @@ var responsesCodec = codec{
 	event: func(f failure) frame {
 		_, body := openaiFailure(f)
 		e := body.(obj)["error"].(obj)
+		if f.status >= 500 {
+			e["code"] = "server_error"
+		}
 		return frame{name: "error", data: marshal(obj{"type": "error", "code": e["code"], "message": e["message"], "param": nil, "sequence_number": 99})}
 	},
 	pack:        packSSE,

@@ -35,8 +35,9 @@ type Server struct {
 	port   string
 	ctx    context.Context // ends with Close: whoever waits goes
 	cancel context.CancelFunc
-	open   atomic.Int64 // connections
-	idle   sync.Map     // those that wait for a request
+	// Connections: how many there have been, how many are open, and those that wait for a request.
+	accepted, open atomic.Int64
+	idle           sync.Map
 
 	mu           sync.Mutex
 	replies      []Answer
@@ -74,7 +75,7 @@ func started(t testing.TB, start func() (*Server, error)) *Server {
 func Start() (*Server, error) { return start("http") }
 
 // StartTLS starts a server that speaks TLS, and HTTP/2 with clients that want it. Its certificate is made in this process;
-// [Server.Client] and [Server.HTTPClient] trust it, other clients need [Roots].
+// [Server.Client] and [Server.HTTPClient] trust it, other clients need [CA].
 func StartTLS() (*Server, error) { return start("https") }
 
 func start(scheme string) (*Server, error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -90,12 +91,19 @@ func certificate(f Fault) (*tls.Certificate, error) {
 	return ca.issue(host, end)
 }
 
-// Roots has the authority that signs the certificates of all servers of this process: for clients other than
-// [Server.HTTPClient]. It is made anew in each process and kept in memory alone.
-func Roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	if ca, err := trusted(); err == nil {
-		pool.AddCert(ca.cert)
+// CA is the certificate, in PEM, of the authority that signs those of all servers of this process, for clients other than
+// [Server.HTTPClient]: for [x509.CertPool.AppendCertsFromPEM], or the file that other programs are told to trust. It is
+// made anew in each process, and its key is kept in memory alone.
+func CA() []byte {
+	ca, err := trusted()
+	if err != nil {
+		panic("llmtest: " + err.Error()) // the system gives no random numbers
 	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
+}
+
+func roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(CA())
 	return pool
 }
