@@ -165,16 +165,21 @@ func (c *cell) call(want want, prepare func()) *result {
 		require.ErrorAs(c, callErr, &r.err, "errors are typed")
 		c.quiet(callErr)
 	}
-	if r.asked = len(srv.Requests()) - before; c.fault.dialled {
+	switch {
+	case c.fault.kit:
 		r.asked = int(c.dials.Load())
+	case c.fault.unread:
+		r.asked = srv.Connections().Accepted
+	default:
+		r.asked = len(srv.Requests()) - before
 	}
-	if !c.fault.stuck { // what is in use is freed; one connection may be kept for the next call
+	if !c.fault.deaf { // what is in use is freed; one connection may be kept for the next call
 		c.eventually("connections that are in use", func() string {
-			open, idle := srv.Connections()
-			if open-idle == 0 && idle <= 1 {
+			n := srv.Connections()
+			if n.Open == n.Idle && n.Idle <= 1 {
 				return ""
 			}
-			return fmt.Sprintf("%d open, %d idle", open, idle)
+			return fmt.Sprintf("%+v", n)
 		})
 	}
 	return r
@@ -248,9 +253,7 @@ func (c *cell) stream(ctx context.Context, client *llm.Client, r *result, opts .
 
 // check holds a result against what is wanted, and against the rules of every cell.
 func (c *cell) check(r *result, want want, tries int) {
-	_, file, line, _ := runtime.Caller(1)
-	_ = file
-	note := fmt.Sprintf("(line %d) %v", line, r.err)
+	note := fmt.Sprint("error: ", r.err)
 	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*5*time.Second
 	require.LessOrEqual(c, r.took, most, "in time %s", note)
 
@@ -288,7 +291,7 @@ func (c *cell) check(r *result, want want, tries int) {
 	require.Equal(c, string(want.scope), string(e.Scope), note)
 	require.Equal(c, want.temporary, e.Temporary, "temporary %s", note)
 	require.Equal(c, want.status, e.Status, "status %s", note)
-	require.NotEmpty(c, e.Message, "a message")
+	require.True(c, e.Message != "" || e.Err != nil, "it says what happened")
 	require.Len(c, e.Attempts, tries, "attempts of the error %s", note)
 	c.attempts(e.Attempts, r.opened)
 	if last := e.Attempts[tries-1]; last.Status != 0 && !c.fault.anonymous {
@@ -308,8 +311,9 @@ func (c *cell) check(r *result, want want, tries int) {
 	require.Equal(c, want.partial, e.Partial != nil, "partial answer %s", note)
 	require.Equal(c, want.partial, r.opened, "a stream is returned when content is there %s", note)
 	if want.partial {
-		require.NotEmpty(c, e.Partial.Text())
-		require.True(c, strings.HasPrefix(words, e.Partial.Text()), e.Partial.Text())
+		text := e.Partial.Text()
+		require.True(c, strings.HasPrefix(words, text) || c.fault.heavy && strings.HasPrefix(text, "Grüße"), "%.100q", text)
+		require.LessOrEqual(c, len(text), 1<<20, "what is kept of an answer is bounded")
 	}
 }
 
@@ -341,7 +345,7 @@ func (c *cell) isAnswer(r *llm.CompletionResponse) {
 func (c *cell) quiet(err error) {
 	var e *llm.Error
 	require.ErrorAs(c, err, &e)
-	for _, text := range printed(err, e, *e, e.Attempts, fmt.Errorf("wrapped: %w", err)) {
+	for _, text := range printed(err, e, e.Attempts, fmt.Errorf("wrapped: %w", err)) {
 		require.Empty(c, leaked(text), "%s", text)
 	}
 	if what := leaked(e.Body); what != "" {
@@ -414,4 +418,3 @@ func (o *observer) callback() llm.Callback {
 		},
 	}
 }
-

@@ -4,14 +4,17 @@ package faultmatrix
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/llm-go/llm/llmtest"
 	_ "github.com/llm-go/llm/providers/anthropic"
 	_ "github.com/llm-go/llm/providers/bedrock"
 	_ "github.com/llm-go/llm/providers/compat"
@@ -67,8 +70,19 @@ func (l *logged) String() string {
 var log logged
 
 func TestMain(m *testing.M) {
+	// The library's own transport trusts what the system trusts: here, the test servers.
+	dir, err := os.MkdirTemp("", "faultmatrix")
+	if err != nil {
+		panic(err)
+	}
+	ca := filepath.Join(dir, "ca.pem")
+	if err := errors.Join(os.WriteFile(ca, llmtest.CA(), 0o600), os.Setenv("SSL_CERT_FILE", ca)); err != nil {
+		panic(err)
+	}
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 8})))
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // limit is a clock that is meant to fire; generous one that is not, however busy the machine is.

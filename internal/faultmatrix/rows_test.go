@@ -40,9 +40,9 @@ type fault struct {
 	clocks   func(w way) []llm.Option
 	tools    bool // the answer calls tools
 	tls      bool
-	kit      bool // the way to the host is the kit's; otherwise the transport is the library's own
-	dialled  bool // tries are counted by connections: no request is read
-	stuck    bool // the host cannot see that the client has left
+	kit      bool // it is met in the kit's transport, which counts the tries; otherwise the transport is the library's own
+	unread   bool // no request is read: tries are counted by connections
+	deaf     bool // the host does not hear that the client has left
 	// anonymous: the host gives no id.
 	anonymous bool
 	heavy     bool // few at a time, and the heap is watched
@@ -233,7 +233,9 @@ func clock(kind llm.ErrorKind) want {
 }
 
 // status is an error that the host reports.
-func status(code int, kind llm.ErrorKind, scope llm.Scope) want { return want{kind: kind, scope: scope, status: code} }
+func status(code int, kind llm.ErrorKind, scope llm.Scope) want {
+	return want{kind: kind, scope: scope, status: code}
+}
 
 // again: the same, and it may pass.
 func (w want) retried(a again) want {
@@ -277,25 +279,25 @@ func hasText(c *cell, r *llm.CompletionResponse) { require.NotEmpty(c, r.Text())
 
 var rows = []row{
 	{"1", "route; retry or fail over at once", []*fault{
-		{name: "connection refused", fault: llmtest.Refused, kit: true, dialled: true, want: refused},
+		{name: "connection refused", fault: llmtest.Refused, kit: true, want: refused},
 	}},
 	{"2", "no retry of the same name; fail over", []*fault{
-		{name: "NXDOMAIN", fault: llmtest.NameNotFound, kit: true, dialled: true, want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute}},
+		{name: "NXDOMAIN", fault: llmtest.NameNotFound, kit: true, want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute}},
 	}},
 	{"3", "retry within budget", []*fault{
-		{name: "DNS timeout", fault: llmtest.NameTimeout, kit: true, dialled: true,
+		{name: "DNS timeout", fault: llmtest.NameTimeout, kit: true,
 			want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute, temporary: true, again: budget}},
 	}},
 	{"4", "connect clock", []*fault{
-		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, dialled: true, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
+		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"5", "never retried, never downgraded", []*fault{
-		{name: "TLS certificate expired", fault: llmtest.TLSExpired, tls: true, kit: true, dialled: true, want: badTLS},
-		{name: "TLS certificate of another host", fault: llmtest.TLSWrongHost, tls: true, kit: true, dialled: true, want: badTLS},
-		{name: "TLS certificate of an unknown authority", fault: llmtest.TLSUnknownCA, tls: true, kit: true, dialled: true, want: badTLS},
+		{name: "TLS certificate expired", fault: llmtest.TLSExpired, tls: true, unread: true, want: badTLS},
+		{name: "TLS certificate of another host", fault: llmtest.TLSWrongHost, tls: true, unread: true, want: badTLS},
+		{name: "TLS certificate of an unknown authority", fault: llmtest.TLSUnknownCA, tls: true, unread: true, want: badTLS},
 	}},
 	{"6", "connect clock", []*fault{
-		{name: "TLS handshake stalls", fault: llmtest.TLSStall, tls: true, kit: true, dialled: true, clocks: connectClock,
+		{name: "TLS handshake stalls", fault: llmtest.TLSStall, tls: true, unread: true, clocks: connectClock,
 			want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"7", `retry; marked "possibly executed"`, []*fault{
@@ -306,11 +308,11 @@ var rows = []row{
 		{name: "stale keep-alive closed", fault: llmtest.Stale, run: stale, want: fine},
 	}},
 	{"9", "retry on a new connection", []*fault{
-		{name: "HTTP/2 GOAWAY", fault: llmtest.GoAway, tls: true, kit: true, dialled: true, want: refused},
-		{name: "HTTP/2 REFUSED_STREAM", fault: llmtest.RefusedStream, tls: true, kit: true, dialled: true, want: refused},
+		{name: "HTTP/2 GOAWAY", fault: llmtest.GoAway, tls: true, unread: true, want: refused},
+		{name: "HTTP/2 REFUSED_STREAM", fault: llmtest.RefusedStream, tls: true, unread: true, want: refused},
 	}},
 	{"10", "truncated; before content: retry; after: error + partial", []*fault{
-		{name: "HTTP/2 reset mid body", fault: llmtest.ResetBody, places: true, tls: true, kit: true, want: truncated},
+		{name: "HTTP/2 reset mid body", fault: llmtest.ResetBody, places: true, tls: true, want: truncated},
 	}},
 	{"11-13", "header clock; bounded memory", []*fault{
 		{name: "headers never", fault: llmtest.HeadersNever, clocks: headerClock, want: clock(llm.ErrHeaderTimeout)},
@@ -442,7 +444,7 @@ var rows = []row{
 	{"45", "error; nothing sent to the target", []*fault{
 		{name: "307 same host", fault: llmtest.RedirectSameHost, anonymous: true, want: redirect, check: notFollowed},
 		{name: "307 other host", fault: llmtest.RedirectOtherHost, anonymous: true, want: redirect, check: notFollowed},
-		{name: "307 from https to http", fault: llmtest.RedirectDowngrade, anonymous: true, tls: true, kit: true, want: redirect, check: notFollowed},
+		{name: "307 from https to http", fault: llmtest.RedirectDowngrade, anonymous: true, tls: true, want: redirect, check: notFollowed},
 		{name: "307 to itself", fault: llmtest.RedirectLoop, anonymous: true, want: redirect, check: notFollowed},
 	}},
 }
