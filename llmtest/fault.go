@@ -57,8 +57,8 @@ const (
 	Hangup Fault = "hangup"
 	// ResetBody resets the connection within the answer. Over HTTP/2, it and Reset reset the stream alone.
 	ResetBody Fault = "reset-body"
-	// Stale answers well and then closes the kept-alive connection without having said so: the next request on
-	// it fails before it is read.
+	// Stale answers well and keeps the connection, until the next request comes on it: then it is closed, and the
+	// request is not read.
 	Stale Fault = "stale"
 	// HeadersNever keeps silent until the client leaves.
 	HeadersNever Fault = "headers-never"

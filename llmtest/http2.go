@@ -1,10 +1,10 @@
 package llmtest
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"time"
 )
@@ -30,7 +30,7 @@ const maxFrame = 1 << 14
 
 // refuse serves one connection of HTTP/2 on which no request is taken. The request is not read: that it was sent is
 // all that is known of it.
-func refuse(conn net.Conn, f Fault) error {
+func refuse(conn *tls.Conn, f Fault) error {
 	conn.SetDeadline(time.Now().Add(refusalPatience))
 	begin := make([]byte, len(preface))
 	if _, err := io.ReadFull(conn, begin); err != nil {
@@ -55,7 +55,7 @@ func refuse(conn net.Conn, f Fault) error {
 				err = writeFrame(conn, frameRSTStream, 0, streamID, codeRefusedStream)
 			}
 			if err == nil { // the last stream that was, or may have been, taken: none
-				err = writeFrame(conn, frameGoAway, 0, 0, 0, codeNoError)
+				err = errors.Join(writeFrame(conn, frameGoAway, 0, 0, 0, codeNoError), conn.CloseWrite())
 			}
 		}
 		if err != nil {

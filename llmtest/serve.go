@@ -3,6 +3,7 @@ package llmtest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -556,16 +557,17 @@ func (e *exchange) slowHeaders() {
 	}
 }
 
-// stale answers and closes the connection without a word.
+// stale answers, and closes the connection when the next request comes.
 func (e *exchange) stale(p *plan) {
-	conn, _, err := http.NewResponseController(e.w).Hijack()
+	conn, buf, err := http.NewResponseController(e.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(e.s.ctx, func() { conn.Close() })()
 	body := bytes.Join(p.frames, nil)
 	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", p.contentType, len(body), body)
-	time.Sleep(5 * time.Millisecond) // the client has put the connection into its pool before it closes
+	buf.Peek(1)
 }
 
 func (e *exchange) redirect() {

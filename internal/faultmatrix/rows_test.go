@@ -46,6 +46,7 @@ type fault struct {
 	// anonymous: the host gives no id.
 	anonymous bool
 	heavy     bool // few at a time, and the heap is watched
+	jumbled   bool // what arrives is not the beginning of the answer
 	before    int  // good calls before
 	check     func(c *cell, r *result)
 	run       func(c *cell)
@@ -237,7 +238,20 @@ func status(code int, kind llm.ErrorKind, scope llm.Scope) want {
 	return want{kind: kind, scope: scope, status: code}
 }
 
-// again: the same, and it may pass.
+func overloaded(code int) want {
+	return status(code, llm.ErrOverloaded, llm.ScopeRoute).retried(budget)
+}
+
+// carried is what an error inside a 200 says of itself: OpenAI's shape has a type and no status, and Bedrock's has neither.
+var carried = []override{
+	{"OpenAI chat", status(0, llm.ErrServer, llm.ScopeRoute).retried(budget)},
+	{"OpenAI Responses", status(0, llm.ErrServer, llm.ScopeRoute).retried(budget)},
+	{"Groq", status(0, llm.ErrServer, llm.ScopeRoute).retried(budget)},
+	{"Anthropic", overloaded(529)},
+	{"Bedrock", protocol},
+}
+
+// retried: the same, and it may pass.
 func (w want) retried(a again) want {
 	w.temporary, w.again = true, a
 	return w
@@ -344,7 +358,8 @@ var rows = []row{
 		{name: "reset within the body", fault: llmtest.ResetBody, places: true, want: truncated},
 	}},
 	{"22", "success now; connection reaped", []*fault{
-		{name: "terminal event, socket left open", fault: llmtest.OpenEnd, want: fine},
+		{name: "terminal event, socket left open", fault: llmtest.OpenEnd, stream: true, want: fine},
+		{name: "whole answer, socket left open", fault: llmtest.OpenEnd, unary: true, deaf: true, want: fine},
 	}},
 	{"23", "ignored, warned", []*fault{
 		{name: "data after the terminal event", fault: llmtest.AfterTerminal, want: protocol, other: []override{{"stream", fine.warns("stream")}}},
@@ -353,28 +368,35 @@ var rows = []row{
 		{name: "empty 200", fault: llmtest.Empty, want: protocol},
 	}},
 	{"25", "as the status it carries", []*fault{
-		{name: "200 with an error body", fault: llmtest.ErrorBody, want: status(503, llm.ErrOverloaded, llm.ScopeRoute).retried(budget)},
+		{name: "200 with an error body", fault: llmtest.ErrorBody, want: overloaded(503), other: carried},
 	}},
 	{"26", "protocol error; the first 1 kB kept, redacted", []*fault{
-		{name: "200 with a web page", fault: llmtest.HTML, want: protocol, check: keepsPage},
+		{name: "200 with a web page", fault: llmtest.HTML, want: status(200, llm.ErrProtocol, llm.ScopeRoute).retried(budget), check: keepsPage},
 		{name: "200 with a web page, said to be JSON or events", fault: llmtest.HTMLAsJSON, want: protocol, check: keepsPage},
 	}},
 	{"27", "retry before content", []*fault{
-		{name: "200, truncated JSON", fault: llmtest.CutJSON, want: truncated},
+		{name: "200, truncated JSON", fault: llmtest.CutJSON, unary: true, want: truncated},
+		{name: "200, an event with truncated JSON", fault: llmtest.CutJSON, stream: true, places: true, want: protocol},
 	}},
 	{"28", "error; success with usage none", []*fault{
-		{name: "200, no choices", fault: llmtest.NoChoices, want: protocol},
+		{name: "200, no choices", fault: llmtest.NoChoices, want: protocol, other: []override{
+			{"Gemini, stream", truncated}, {"Bedrock, stream", truncated},
+			{"OpenAI Responses, stream", fine.with(isEmpty, "an empty turn")}, {"Anthropic, stream", fine.with(isEmpty, "an empty turn")}}},
 		{name: "200, no usage", fault: llmtest.NoUsage, want: fine.with(noUsage, "")},
 	}},
 	{"29", "as the status it carries: before / after", []*fault{
-		{name: "error event", fault: llmtest.ErrorEvent, places: true, want: status(503, llm.ErrOverloaded, llm.ScopeRoute).retried(budget)},
+		{name: "error event", fault: llmtest.ErrorEvent, places: true, want: overloaded(503), other: append(carried,
+			override{"OpenAI Responses, stream", status(500, llm.ErrServer, llm.ScopeRoute).retried(budget)},
+			override{"Bedrock, stream", overloaded(503)})},
 	}},
 	{"30", "error + partial; or, where allowed, counted and warned: never silent", []*fault{
 		{name: "one malformed event", fault: llmtest.MalformedEvent, places: true, want: protocol},
 	}},
 	{"31-32", "no double text where ids exist; rebuilt or error, never mixed calls", []*fault{
-		{name: "duplicated chunks", fault: llmtest.Doubled, stream: true, want: fine.with(hasText, "")},
-		{name: "chunks out of order", fault: llmtest.OutOfOrder, stream: true, want: fine.with(hasText, "")},
+		{name: "duplicated chunks", fault: llmtest.Doubled, stream: true, want: fine.with(hasText, "as sent"),
+			other: []override{{"OpenAI Responses", fine.warns("stream")}}},
+		{name: "chunks out of order", fault: llmtest.OutOfOrder, stream: true, jumbled: true, want: fine.with(hasText, "as sent"),
+			other: []override{{"OpenAI Responses", partially(want{kind: llm.ErrProtocol, scope: llm.ScopeRoute, temporary: true})}}},
 		{name: "late tool name", fault: llmtest.LateToolName, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
 		{name: "tool calls all at index 0", fault: llmtest.ZeroToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
 		{name: "tool calls without index", fault: llmtest.NoToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
@@ -389,11 +411,11 @@ var rows = []row{
 		{name: "300 MB body", fault: llmtest.LongBody, heavy: true, want: tooLarge, other: []override{{"stream", partially(tooLarge)}}},
 	}},
 	{"35-36", "caps; constant memory", []*fault{
-		{name: "infinite stream", fault: llmtest.Endless, heavy: true, clocks: totalClock, want: tooLarge, other: []override{{"stream", partially(total)}}},
-		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true, want: fine},
+		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: totalClock, want: tooLarge, other: []override{{"stream", partially(total)}}},
+		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true, want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
 	}},
 	{"37", "decoded-size cap; protocol error", []*fault{
-		{name: "gzip bomb", fault: llmtest.GzipBomb, heavy: true, want: tooLarge},
+		{name: "gzip bomb", fault: llmtest.GzipBomb, heavy: true, want: tooLarge, other: []override{{"Bedrock, stream", protocol}}},
 		{name: "bad gzip", fault: llmtest.BadGzip, want: protocol},
 		{name: "unknown encoding", fault: llmtest.UnknownEncoding, want: protocol},
 	}},
@@ -411,14 +433,16 @@ var rows = []row{
 		{name: "429, 1 s, and less is left", fault: llmtest.RateLimitSeconds, options: []llm.Option{llm.WithTimeout(900 * time.Millisecond)}, want: tooLong(time.Second)},
 	}},
 	{"40", "no retry on that key", []*fault{
-		{name: "429, quota exhausted", fault: llmtest.QuotaExhausted, want: status(429, llm.ErrQuota, llm.ScopeKey)},
+		{name: "429, quota exhausted", fault: llmtest.QuotaExhausted, want: status(429, llm.ErrQuota, llm.ScopeKey),
+			other: []override{{"Anthropic", status(429, llm.ErrBilling, llm.ScopeKey)}}},
 	}},
 	{"41", "retry in budget; counts against health", []*fault{
 		{name: "500", fault: llmtest.Status(500), want: status(500, llm.ErrServer, llm.ScopeRoute).retried(budget)},
 		{name: "502", fault: llmtest.Status(502), want: status(502, llm.ErrServer, llm.ScopeRoute).retried(budget)},
-		{name: "503", fault: llmtest.Status(503), want: status(503, llm.ErrOverloaded, llm.ScopeRoute).retried(budget)},
-		{name: "504", fault: llmtest.Status(504), want: status(504, llm.ErrServer, llm.ScopeRoute).retried(budget)},
-		{name: "529", fault: llmtest.Status(529), want: status(529, llm.ErrOverloaded, llm.ScopeRoute).retried(budget)},
+		{name: "503", fault: llmtest.Status(503), want: overloaded(503), other: []override{{"Anthropic", status(503, llm.ErrServer, llm.ScopeRoute).retried(budget)}}},
+		{name: "504", fault: llmtest.Status(504), want: status(504, llm.ErrServer, llm.ScopeRoute).retried(budget),
+			other: []override{{"Anthropic", status(504, llm.ErrTimeout, llm.ScopeRoute).retried(budget)}}},
+		{name: "529", fault: llmtest.Status(529), want: overloaded(529)},
 	}},
 	{"42", "retry once", []*fault{
 		{name: "408", fault: llmtest.Status(408), want: status(408, llm.ErrTimeout, llm.ScopeRoute).retried(once)},
@@ -481,6 +505,8 @@ func noUsage(c *cell, r *llm.CompletionResponse) {
 	require.Nil(c, r.Usage)
 }
 
+func isEmpty(c *cell, r *llm.CompletionResponse) { require.Empty(c, r.Text()) }
+
 func hasCalls(c *cell, r *llm.CompletionResponse) {
 	require.Len(c, r.ToolCalls(), len(calls))
 	for i, call := range r.ToolCalls() {
@@ -504,8 +530,21 @@ func notFollowed(c *cell, _ *result) {
 	}
 }
 
-// stale makes two calls, the second on a connection that has died.
+// stale makes two calls. The host answers the first and closes the connection under the second.
 func stale(c *cell) {
-	first := c.call(fine, func() { c.good(); c.good() })
-	c.check(first, fine, 1)
+	r := c.call(fine, func() {
+		c.srv.Fault(llmtest.Stale)
+		c.good()
+	})
+	require.Nil(c, r.err)
+	c.isAnswer(r.resp)
+	require.Equal(c, 1, r.asked, "requests that the host has read")
+	require.Equal(c, 2, r.seen.attempts, "each try is told")
+	attempts := r.resp.Meta.Attempts
+	require.Len(c, attempts, 2)
+	require.ErrorIs(c, attempts[0].Err, llm.ErrConnection)
+	require.True(c, attempts[0].Reused)
+	require.False(c, attempts[1].Reused)
+	require.Zero(c, attempts[1].Wait, "at once")
+	c.text = fine.describe(r)
 }
