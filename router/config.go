@@ -204,7 +204,7 @@ const (
 // Event is something that happened to a deployment or a call.
 type Event struct {
 	Time time.Time
-	// Kind is "cooldown", "key_cooldown", "probe", "recovered", "kept" (failing, but the last to be kept in), "fallback",
+	// Kind is "cooldown", "key_cooldown", "probe", "recovered", "key_recovered", "kept" (failing, but the last to be kept in), "fallback",
 	// "hedge", "resume", "retry_budget" (used up), "store" (does not answer) or "store_recovered".
 	Kind              string
 	Group, Deployment string
