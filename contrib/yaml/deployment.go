@@ -435,7 +435,13 @@ func (b *builder) info(d *router.Deployment, info *mapping) {
 			has = append(has, c.capability)
 		}
 	}
-	if len(has) < len(capabilities) {
+	prefill := false // which is never taken for granted
+	if v, ok := info.get("supports_assistant_prefill"); ok {
+		if prefill, _ = b.switched(v); prefill {
+			has = append(has, router.Prefill)
+		}
+	}
+	if prefill || len(has) < len(capabilities) {
 		d.Capabilities = append([]router.Capability{}, has...)
 	}
 	if v, ok := info.get("blocked"); ok {

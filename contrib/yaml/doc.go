@@ -31,7 +31,7 @@
 //	timeout, stream_timeout, max_retries        Timeout, StreamTimeout, MaxRetries
 //	input_cost_per_token, output_cost_per_token Price, for a million tokens
 //	model_info.max_input_tokens, max_tokens     ContextWindow
-//	model_info.supports_* false                 Capabilities without these
+//	model_info.supports_* false                 Capabilities without these; Prefill if supports_assistant_prefill
 //	model_info.blocked, supported_environments  Disabled
 //	litellm_credential_name                     the values of that entry of credential_list
 //	temperature, max_tokens, extra_body …       [Config.Middleware], for requests that do not have the parameter
