@@ -164,7 +164,7 @@ func TestNoKeyInErrors(t *testing.T) {
 	var e *llm.Error
 	require.ErrorAs(t, err, &e)
 	require.Len(t, e.Attempts, 2)
-	said = append(said, fmt.Sprintf("%v %+v %#v", err, err, err), fmt.Sprintf("%+v", rt.Snapshot()), rt.Snapshot().String(), string(e.Body))
+	said = append(said, fmt.Sprintf("%v %+v %#v", err, err, err), fmt.Sprintf("%+v %#v %v %s", list, list, router.Config{Deployments: list}, list[0].Keys), rt.Snapshot().String(), string(e.Body))
 	for _, a := range e.Attempts {
 		said = append(said, fmt.Sprintf("%+v %+v", a, a.Route))
 	}

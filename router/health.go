@@ -48,6 +48,7 @@ type deployment struct {
 	requests, tokens       atomic.Int64 // of the last minute, as of
 	usedAt                 atomic.Int64
 	peak                   peak
+	typical                atomic.Int64 // a moving average of latencies, for operators
 
 	mu       sync.Mutex
 	failures int // in a row
@@ -380,6 +381,11 @@ func (d *deployment) observe(now int64, s *sample) {
 	}
 	d.sampled.Store(now)
 	d.peak.observe(now, float64(s.latency))
+	if old := d.typical.Load(); old == 0 {
+		d.typical.Store(int64(s.latency))
+	} else {
+		d.typical.Store(old + (int64(s.latency)-old)/8)
+	}
 	d.group.latencies(s.stream).add(int64(s.latency))
 }
 
