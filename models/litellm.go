@@ -135,7 +135,9 @@ func awsRegion(s string) bool {
 func cutSize(name string) (variant, rest string, ok bool) {
 	size, rest, found := strings.Cut(name, "/")
 	if found && !isSize(size) {
-		variant = size + " "
+		if variant = size + " "; size == "standard" {
+			variant = "" // it is what one gets without asking
+		}
 		size, rest, found = strings.Cut(rest, "/")
 	}
 	if !found || !isSize(size) {

@@ -68,8 +68,18 @@ func TestGenerate(t *testing.T) {
 	_, ok = c.Lookup("fireworks_ai/fireworks-ai-up-to-4b")
 	require.False(t, ok)
 
-	m, _ := c.Lookup("openai/orion-2")
-	l, _ := m.PriceAt(time.Now(), models.Standard, "")
+	require.Equal(t, "1", price("openai/intro-1", after, "", ""), "the newest dates the end of the price")
+	require.Equal(t, "2", price("openai/intro-1", "2027-01-01T00:00:00Z", "", ""))
+	require.Equal(t, "15", price("openai/voice-1", after, "", ""), "a token of Portkey's is a character of speech")
+	require.Equal(t, "0.002", price("cohere/sorter-1", after, "", ""), "and a query of a rerank")
+	m, _ := c.Lookup("openai/canvas-1")
+	l, ok := m.PriceAt(time.Now(), models.Standard, "")
+	require.True(t, ok)
+	require.Equal(t, []models.Price{{Dimension: models.OutputImage, Unit: models.PerImage, Amount: models.Dollar * 4 / 100, Variant: "1024x1024"}}, l.Prices,
+		"the price of a pixel that was cut agrees with that of the image")
+
+	m, _ = c.Lookup("openai/orion-2")
+	l, _ = m.PriceAt(time.Now(), models.Standard, "")
 	p, _ := l.Find(models.Input, "", 200000)
 	require.Equal(t, int64(199999), p.Above, "the threshold of the most careful source")
 	require.Equal(t, "https://example.com/openai/orion", l.Source)

@@ -16,7 +16,7 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for _, s := range sources {
+	for _, s := range byFacts(sources) {
 		list := make([]*models.Model, 0, len(s.models))
 		for id, m := range s.models {
 			fact := *m
@@ -43,6 +43,10 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	for m := range facts.List(models.Filter{}) {
 		whole := *m
 		for _, s := range sources {
+			// Some fill in the whole window as the limit of the input, which leaves no room for an answer.
+			if d := s.models[m.ID]; d != nil && d.MaxInputTokens > 0 && d.MaxInputTokens < m.ContextWindow && m.MaxInputTokens == m.ContextWindow {
+				whole.MaxInputTokens = d.MaxInputTokens
+			}
 			for _, alias := range s.aliases[m.ID] {
 				if !taken[alias] && sameName(m.ID, alias) {
 					taken[alias] = true
@@ -64,6 +68,22 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	}
 	c, err := models.New(list, providerAliases())
 	return c, r.String(), err
+}
+
+// byFacts is the order in which facts are laid over each other. genai-prices keeps windows only beside its prices: they
+// come first, so that others replace them.
+func byFacts(sources []*source) []*source {
+	list := slices.Clone(sources)
+	slices.SortStableFunc(list, func(a, b *source) int {
+		switch "genai-prices" {
+		case a.name:
+			return -1
+		case b.name:
+			return 1
+		}
+		return 0
+	})
+	return list
 }
 
 // sameName says that an alias differs from an ID by no more than punctuation, or a version behind one of them.
@@ -110,8 +130,9 @@ type claim struct {
 	price   models.Price
 	page    string      // that the source names; "" if it names none
 	checked models.Date // when that was read, if the source tells
-	from    models.Date // since when, if the source tells
+	dated   bool        // the source tells since when, or until when
 	partial bool
+	slack   int64 // how far it may be off, in picodollars: it was computed from a rounded number
 }
 
 type merger struct {
@@ -124,6 +145,7 @@ type merger struct {
 
 func newMerger(r *report, id string, sources []*source) *merger {
 	g := &merger{report: r, id: id, sources: sources, claims: make(map[place]map[item][]claim), exact: make(map[int64]int64)}
+	defer g.reread()
 	for _, s := range sources {
 		m := s.models[id]
 		if m == nil {
@@ -151,9 +173,58 @@ func (g *merger) add(s *source, l *models.PriceList) {
 		}
 		for _, p := range l.Prices {
 			it := item{p.Dimension, kindOf(p.Unit), p.Variant, (p.Above + 500) / 1000 * 1000}
-			g.claims[at][it] = append(g.claims[at][it], claim{s, p, l.Source, l.Checked, l.From, s.partial[g.id]})
+			c := claim{s, p, l.Source, l.Checked, l.From+l.Until > 0, s.partial[g.id], 0}
+			if image, ok := c.perImage(); ok {
+				c, it.kind = image, int64(models.PerImage)
+			}
+			g.claims[at][it] = append(g.claims[at][it], c)
 			if it.near > 0 && (s.name == "genai-prices" || s.name == "verified") {
 				g.exact[it.near] = p.Above
+			}
+		}
+	}
+}
+
+// perImage is the price of an image of the size that the variant names, of a price by the pixel.
+func (c claim) perImage() (claim, bool) {
+	if c.price.Unit != models.PerMillionPixels {
+		return c, false
+	}
+	words := strings.Fields(c.price.Variant)
+	var width, height int64
+	if len(words) == 0 {
+		return c, false
+	}
+	if _, err := fmt.Sscanf(words[len(words)-1], "%dx%d", &width, &height); err != nil {
+		return c, false
+	}
+	last := int64(1)
+	for v := int64(c.price.Amount); v != 0 && v%10 == 0; v /= 10 {
+		last *= 10
+	}
+	c.price.Amount = c.price.Amount * models.Amount(width*height) / 1_000_000
+	c.price.Unit, c.slack = models.PerImage, last*width*height/1_000_000
+	return c, true
+}
+
+// reread takes Portkey's price of a token for what it is where others bill by something else: of a speech the price of a
+// character, of a rerank that of a query.
+func (g *merger) reread() {
+	for _, items := range g.claims {
+		for _, c := range items[item{dimension: models.Input}] {
+			if c.source.name != "Portkey" {
+				continue
+			}
+			for _, unit := range []models.Unit{models.PerMillionCharacters, models.PerQuery} {
+				it := item{dimension: models.Input, kind: int64(unit)}
+				if len(items[it]) == 0 || c.price.Amount%1_000_000 != 0 {
+					continue
+				}
+				c.price.Unit = unit
+				if unit == models.PerQuery {
+					c.price.Amount /= 1_000_000
+				}
+				items[it] = append(items[it], c)
 			}
 		}
 	}
@@ -169,7 +240,7 @@ func kindOf(u models.Unit) int64 {
 }
 
 // same compares exactly. A price of a second that ends after four digits or more is one of an hour or a minute that was
-// divided and cut: half of its last digit is allowed for.
+// divided and cut: one in its last digit is allowed for.
 func (c claim) same(d claim) bool {
 	a, aSlack := perHour(c.price)
 	b, bSlack := perHour(d.price)
@@ -177,7 +248,7 @@ func (c claim) same(d claim) bool {
 	if diff < 0 {
 		diff = -diff
 	}
-	return diff <= max(aSlack, bSlack)
+	return diff <= max(aSlack, bSlack, c.slack, d.slack)
 }
 
 func perHour(p models.Price) (amount, slack int64) {
@@ -194,7 +265,7 @@ func perHour(p models.Price) (amount, slack int64) {
 		digits++
 	}
 	if p.Unit == models.PerSecond && digits >= 4 {
-		slack = last * factor / 2
+		slack = last * factor
 	}
 	return n * factor, slack
 }
@@ -246,7 +317,7 @@ func decide(claims []claim) decision {
 	}
 	for _, group := range groups {
 		for _, c := range group {
-			if c.from > 0 && c.page != "" && !c.partial {
+			if c.dated && c.page != "" && !c.partial {
 				return newDecision(c, group, change)
 			}
 		}
@@ -290,6 +361,7 @@ func bestOf(group []claim) claim {
 	for _, c := range group[1:] {
 		_, a := perHour(best.price)
 		_, b := perHour(c.price)
+		a, b = max(a, best.slack), max(b, c.slack)
 		if b < a || b == a && (c.page != "" || best.page == "") {
 			best = c
 		}

@@ -242,7 +242,8 @@ func aboveFor(u portkeyUnit, above int64) int64 {
 	return 0
 }
 
-// portkeyImages reads prices by quality and size. The default quality is left out where all have a name.
+// portkeyImages reads prices by quality and size. The standard quality is the default, which is left out where it is
+// another one.
 func portkeyImages(l *models.PriceList, raw json.RawMessage) error {
 	var qualities map[string]map[string]portkeyPrice
 	if err := json.Unmarshal(raw, &qualities); err != nil {
@@ -250,7 +251,7 @@ func portkeyImages(l *models.PriceList, raw json.RawMessage) error {
 	}
 	for _, quality := range slices.Sorted(maps.Keys(qualities)) {
 		sizes := qualities[quality]
-		if quality == "default" && len(qualities) > 1 {
+		if _, ok := qualities["standard"]; quality == "default" && !ok && len(qualities) > 1 {
 			continue
 		}
 		for _, size := range slices.Sorted(maps.Keys(sizes)) {
@@ -258,7 +259,7 @@ func portkeyImages(l *models.PriceList, raw json.RawMessage) error {
 			if size == "default" && len(sizes) > 1 {
 				continue
 			}
-			variant := strings.TrimSpace(strings.ReplaceAll(quality+" "+size, "default", ""))
+			variant := strings.TrimSpace(strings.NewReplacer("default", "", "standard", "").Replace(quality + " " + size))
 			if err := add(l, models.Price{Dimension: models.OutputImage, Unit: models.PerImage, Variant: variant}, price.Price, -2); err != nil {
 				return err
 			}
