@@ -87,7 +87,6 @@ func TestEmbeddedCatalogue(t *testing.T) {
 
 // The prices that vendors publish, read on their pages on 22 November 2026; the page is beside each group.
 func TestVendorsPrices(t *testing.T) {
-	at := time.Date(2026, 9, 22, 12, 0, 0, 0, time.UTC) // a Tuesday, when the newest of the lists was made
 	for _, group := range []struct {
 		page   string
 		prices string // model tier dimension amount, amounts in dollars per million tokens or per piece
@@ -129,6 +128,20 @@ func TestVendorsPrices(t *testing.T) {
 			anthropic/claude-haiku-4-5 standard output 5
 			anthropic/claude-3-haiku-20240307 standard cache_read 0.03
 			anthropic/claude-3-haiku-20240307 standard output 1.25`},
+		{"https://platform.claude.com/docs/en/models/opus-5-5/overview", `
+			anthropic/claude-opus-5-5 standard input 4
+			anthropic/claude-opus-5-5 standard output 20
+			anthropic/claude-opus-5-5 standard cache_write 5
+			anthropic/claude-opus-5-5 standard cache_write_1h 8
+			anthropic/claude-opus-5-5 standard cache_read 0.2
+			anthropic/claude-opus-5-5 batch input 2
+			anthropic/claude-sonnet-5-5 standard input 2
+			anthropic/claude-sonnet-5-5 standard cache_write 2.5
+			anthropic/claude-sonnet-5-5 standard output 10
+			anthropic/claude-haiku-5-5 standard input 0.1
+			anthropic/claude-haiku-5-5 standard output 0.5
+			anthropic/claude-sonnet-5 standard input 2
+			anthropic/claude-sonnet-5 standard output 10`},
 		{"https://platform.claude.com/docs/en/build-with-claude/batch-processing", `
 			anthropic/claude-opus-4-1 batch input 7.5
 			anthropic/claude-opus-4-1 batch output 37.5
@@ -193,7 +206,7 @@ func TestVendorsPrices(t *testing.T) {
 			require.Len(t, words, 4)
 			m, ok := models.Lookup(words[0])
 			require.True(t, ok, line)
-			l, ok := m.PriceAt(at, models.TierOf(words[1]), "")
+			l, ok := m.PriceAt(now, models.TierOf(words[1]), "")
 			require.True(t, ok, line)
 			var d models.Dimension
 			require.NoError(t, d.UnmarshalText([]byte(words[2])))
@@ -232,6 +245,8 @@ func TestThresholds(t *testing.T) {
 		"gemini/gemini-2.5-pro": {200_001, "1.25", "2.5"}, // "prompts > 200k tokens"
 		"openai/gpt-5.4":        {272_000, "2.5", "5"},    // standard rates are for "<272K"
 		"xai/grok-4.3":          {200_000, "1.25", "2.5"}, // ">= 200k prompt tokens"
+
+		"anthropic/claude-haiku-5-5": {100_001, "0.1", "0.5"}, // "prompts over 100K tokens"
 	} {
 		m, ok := models.Lookup(id)
 		require.True(t, ok)
