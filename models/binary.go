@@ -314,7 +314,7 @@ func (d *decoder) model(m *Model) {
 	for _, p := range []*Date{&m.Released, &m.Deprecated, &m.Retired} {
 		*p = Date(d.uint())
 	}
-	m.known, m.supported = CapabilitySet(d.uint()), CapabilitySet(d.uint())
+	m.known, m.supported = capabilitySet(d.uint()), capabilitySet(d.uint())
 	n := d.count(1)
 	if n > len(d.lists) {
 		d.bad, d.b = true, nil

@@ -28,7 +28,7 @@ func New(list []*Model, providers map[string]string) (*Catalogue, error) {
 		if err := m.complete(); err != nil {
 			return nil, fmt.Errorf("models: %q: %w", given.ID, err)
 		}
-		c.models = append(c.models, &m)
+		c.models = append(c.models, m.under(providers))
 	}
 	return c, c.build()
 }
@@ -185,22 +185,20 @@ func (c *Catalogue) Overlay(above *Catalogue) (*Catalogue, error) {
 	maps.Copy(sum.providers, above.providers)
 	over := make(map[*Model]*Model)
 	for _, m := range above.models {
+		m = m.under(sum.providers)
 		below, found := c.find(m.Provider, m.Name)
-		if !found {
+		switch {
+		case !found:
 			sum.models = append(sum.models, m)
-			continue
-		}
-		if below.ID != m.ID && below.Name == m.Name { // under an alias of the provider
+		case below.ID != m.ID: // what was an alias becomes a model of its own
+			own := below.with(m)
+			own.ID, own.Provider, own.Name, own.Aliases = m.ID, m.Provider, m.Name, m.Aliases
+			sum.models = append(sum.models, own)
+		case over[below] != nil: // under two names of the provider
+			over[below] = over[below].with(m)
+		default:
 			over[below] = m
-			continue
 		}
-		if below.ID != m.ID { // an alias becomes a model of its own
-			merged := below.with(m)
-			merged.ID, merged.Provider, merged.Name, merged.Aliases = m.ID, m.Provider, m.Name, m.Aliases
-			sum.models = append(sum.models, merged)
-			continue
-		}
-		over[below] = m
 	}
 	own := make(map[string]bool, len(sum.models))
 	for _, m := range sum.models {
@@ -224,6 +222,17 @@ func (c *Catalogue) Overlay(above *Catalogue) (*Catalogue, error) {
 		return nil, err
 	}
 	return sum, nil
+}
+
+// under is the model under the own name of its provider.
+func (m *Model) under(providers map[string]string) *Model {
+	provider, ok := providers[m.Provider]
+	if !ok {
+		return m
+	}
+	own := *m
+	own.Provider, own.ID = provider, provider+"/"+m.Name
+	return &own
 }
 
 // with is m with what o gives laid over it.

@@ -38,7 +38,7 @@ type Model struct {
 	// Prices of the model; see [Model.PriceAt]. nil: unknown.
 	Prices []PriceList
 
-	known, supported CapabilitySet
+	known, supported capabilitySet
 }
 
 // Supports says whether the model has a capability; known is false if the catalogue does not tell.
@@ -48,7 +48,7 @@ func (m *Model) Supports(c Capability) (yes, known bool) {
 
 // SetCapability notes that the model has a capability, or lacks it.
 func (m *Model) SetCapability(c Capability, s Support) {
-	bit := CapabilitySet(1) << c
+	bit := capabilitySet(1) << c
 	m.known |= bit
 	m.supported &^= bit
 	switch s {
@@ -112,10 +112,10 @@ func (c *Capability) UnmarshalText(text []byte) error {
 	return parseName(c, capabilityNames[:], "capability", text)
 }
 
-// CapabilitySet is a set of capabilities, one bit for each.
-type CapabilitySet uint32
+// capabilitySet has one bit for each capability.
+type capabilitySet uint32
 
-func (s CapabilitySet) has(c Capability) bool { return c < numCapabilities && s>>c&1 == 1 }
+func (s capabilitySet) has(c Capability) bool { return c < numCapabilities && s>>c&1 == 1 }
 
 // Mode is what a model is called for.
 type Mode string

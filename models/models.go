@@ -20,15 +20,15 @@
 //
 // summed over disjoint counts: fresh input, cached input, output and so on. What the product of amount and count
 // divides to is exact, but it may need 128 bits: $2.50 × 4,000,000 tokens is above an int64. Where a list has no price
-// for a dimension, the vendor bills it as [Dimension.Base], with a threshold on the same number of input tokens. Where
-// it has a price that is zero, the vendor says that it is free. If neither is found the price is unknown, which is
-// never the same as free.
+// for a dimension, it is billed as [Dimension.Base], with a threshold on the same number of input tokens; tools that are
+// billed by the call stand in the list of the standard tier. A price that is zero says that it is free. If none is found
+// the price is unknown, which is never the same as free.
 //
 // # Where prices come from
 //
 // Each list names its source and the day on which it was checked. A price is in the catalogue if two public price
-// lists agree on it, or if the newer of them names the vendor's page; where they differ, docs/price-conflicts.md says
-// what each has and which was taken. Prices change: [Load] and [LoadLiteLLM] lay newer ones over the catalogue.
+// lists agree on it, or if one that names the vendor's page stands alone or is the newest; where they differ,
+// docs/price-conflicts.md says what each has and which was taken. Prices change: [Load] and [LoadLiteLLM] lay newer ones over the catalogue.
 package models
 
 import (

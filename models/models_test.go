@@ -245,6 +245,16 @@ func TestOverlay(t *testing.T) {
 	_, ok = m.PriceAt(now, models.Standard, "")
 	require.False(t, ok)
 
+	// Under either name of its provider a new model is the same.
+	require.NoError(t, models.Load(strings.NewReader(`{"models": {"google/gemini-99": {"max_output_tokens": 9}, "gemini/gemini-98": {}}}`)))
+	m, ok = models.Lookup("gemini/gemini-99")
+	require.True(t, ok)
+	require.Equal(t, "gemini/gemini-99", m.ID)
+	require.NoError(t, models.Load(strings.NewReader(`{"models": {"google/gemini-98": {"max_output_tokens": 8}, "gemini/gemini-98": {"context_window": 7}}}`)))
+	m, _ = models.Lookup("google/gemini-98")
+	require.Equal(t, 8, m.MaxOutputTokens)
+	require.Equal(t, 7, m.ContextWindow)
+
 	models.SetDefault(nil)
 	m, _ = models.Lookup("openai/gpt-4o")
 	require.Same(t, old, m)
@@ -404,8 +414,10 @@ func TestPriceAt(t *testing.T) {
 	base, ok := models.CacheRead.Base()
 	require.True(t, ok)
 	require.Equal(t, models.Input, base)
-	_, ok = models.CacheWrite1h.Base()
-	require.False(t, ok)
+	for _, d := range []models.Dimension{models.CacheWrite, models.CacheWrite1h, models.OutputAudio, models.OutputImage, models.WebSearch, models.Input} {
+		_, ok = d.Base()
+		require.False(t, ok, d)
+	}
 	require.Len(t, l.Of(models.Input), 3)
 }
 

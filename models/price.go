@@ -94,19 +94,19 @@ var dimensionNames = [numDimensions]string{"input", "output", "cache_read", "cac
 	"citation", "request", "page", "annotated_page", "web_search", "enterprise_search", "maps_search", "x_search", "file_search",
 	"attachment_search", "code_execution", "compute"}
 
-// Base is the dimension by which this one is billed where a vendor has no price of its own for it: reasoning as
-// output, cached input as input. ok is false where there is none: a cache kept for an hour is not billed as one
-// kept for five minutes.
+// Base is the dimension by which this one is billed where a vendor has no price of its own for it: reasoning as output,
+// images as text. Cached input is billed as input at most. ok is false where nothing can be said: what is written to a
+// cache, and audio and images that a model makes, cost more than text where they cost something else.
 func (d Dimension) Base() (base Dimension, ok bool) {
 	switch d {
-	case CacheRead, CacheWrite, InputAudio, InputImage, InputVideo:
+	case CacheRead, InputAudio, InputImage, InputVideo:
 		return Input, true
-	case Reasoning, OutputAudio, OutputImage, OutputVideo:
+	case CacheReadAudio:
+		return InputAudio, true
+	case CacheReadImage:
+		return InputImage, true
+	case Reasoning:
 		return Output, true
-	case CacheReadAudio, CacheReadImage:
-		return CacheRead, true
-	case CacheWriteAudio:
-		return CacheWrite, true
 	}
 	return d, false
 }
