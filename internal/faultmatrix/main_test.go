@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,6 +51,7 @@ type logged struct {
 	mu    sync.Mutex
 	leak  string
 	lines int
+	full  atomic.Int64 // while it is not 0, nothing can be written
 }
 
 func (l *logged) Write(p []byte) (int, error) {
@@ -57,6 +60,9 @@ func (l *logged) Write(p []byte) (int, error) {
 	l.lines++
 	if what := leaked(p); what != "" && l.leak == "" {
 		l.leak = fmt.Sprintf("%s is in the log: %s", what, p)
+	}
+	if l.full.Load() > 0 {
+		return 0, syscall.ENOSPC
 	}
 	return len(p), nil
 }

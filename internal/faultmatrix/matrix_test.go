@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ type line struct {
 // TestFaultMatrix runs each cell of the table, a fault at a time: after it nothing may be left of its cells.
 func TestFaultMatrix(t *testing.T) {
 	var lines []*line
-	for _, r := range rows {
+	for _, r := range slices.Concat(rows, processRows) {
 		t.Run(r.number, func(t *testing.T) {
 			for _, f := range r.faults {
 				lines = append(lines, r.run(t, f)...)
@@ -48,8 +49,11 @@ func (r row) run(t *testing.T, f *fault) []*line {
 	var lines []*line
 	var wg sync.WaitGroup
 	atOnce := make(chan struct{}, 12)
-	if f.heavy {
+	switch {
+	case f.heavy:
 		atOnce = make(chan struct{}, 2)
+	case f.huge:
+		atOnce = make(chan struct{}, 4)
 	}
 	start := time.Now()
 	for _, w := range f.ways() {
@@ -65,6 +69,7 @@ func (r row) run(t *testing.T, f *fault) []*line {
 			wg.Go(func() {
 				atOnce <- struct{}{}
 				defer func() { <-atOnce }()
+				defer c.cleanup()
 				c.run()
 			})
 		}
@@ -73,7 +78,7 @@ func (r row) run(t *testing.T, f *fault) []*line {
 	took := time.Since(start)
 	grown := peak()
 	if left := settle(func() string { return count().over(before) }); left != "" {
-		t.Errorf("%s: after its cells there are more %s", f.name, left)
+		t.Errorf("%s: after its cells there are more %s\n%s", f.name, left, stacks())
 	}
 	if f.heavy {
 		require.Less(t, grown, int64(96<<20), "%s: growth of the heap", f.name)
@@ -111,12 +116,12 @@ func (c counts) over(before counts) string {
 	if c.goroutines <= before.goroutines && c.descriptors <= before.descriptors {
 		return ""
 	}
-	text := fmt.Sprintf("goroutines (%d before, %d now) or descriptors (%d, %d)", before.goroutines, c.goroutines, before.descriptors, c.descriptors)
-	if c.goroutines > before.goroutines {
-		stacks := make([]byte, 1<<16)
-		text += "\n" + string(stacks[:runtime.Stack(stacks, true)])
-	}
-	return text
+	return fmt.Sprintf("goroutines (%d before, %d now) or descriptors (%d, %d)", before.goroutines, c.goroutines, before.descriptors, c.descriptors)
+}
+
+func stacks() []byte {
+	text := make([]byte, 1<<16)
+	return text[:runtime.Stack(text, true)]
 }
 
 // watchHeap samples the heap until the function that it returns is called, which tells by how much it has grown at most.

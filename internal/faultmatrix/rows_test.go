@@ -4,6 +4,7 @@ package faultmatrix
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -47,9 +48,11 @@ type fault struct {
 	anonymous bool
 	heavy     bool // few at a time, and the heap is watched
 	jumbled   bool // what arrives is not the beginning of the answer
-	before    int  // good calls before
-	check     func(c *cell, r *result)
-	run       func(c *cell)
+	huge      bool // the request is
+	// host is another address, which no request reaches.
+	host  func(c *cell) string
+	check func(c *cell, r *result)
+	run   func(c *cell)
 }
 
 // override is another expectation for some cells.
@@ -294,6 +297,7 @@ func hasText(c *cell, r *llm.CompletionResponse) { require.NotEmpty(c, r.Text())
 var rows = []row{
 	{"1", "route; retry or fail over at once", []*fault{
 		{name: "connection refused", fault: llmtest.Refused, kit: true, want: refused},
+		{name: "connection refused, in the library's own transport", host: nobody, want: refused},
 	}},
 	{"2", "no retry of the same name; fail over", []*fault{
 		{name: "NXDOMAIN", fault: llmtest.NameNotFound, kit: true, want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute}},
@@ -304,6 +308,7 @@ var rows = []row{
 	}},
 	{"4", "connect clock", []*fault{
 		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
+		{name: "connect blackhole, in the library's own transport", host: blackHole, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"5", "never retried, never downgraded", []*fault{
 		{name: "TLS certificate expired", fault: llmtest.TLSExpired, tls: true, unread: true, want: badTLS},
@@ -489,6 +494,21 @@ func tooLong(d time.Duration) want {
 	w := limited(d)
 	w.again, w.tooLong = never, true
 	return w
+}
+
+// nobody is an address where nobody listens.
+func nobody(c *cell) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(c, err)
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+func blackHole(c *cell) string {
+	hole, err := llmtest.BlackHole()
+	require.NoError(c, err)
+	c.Cleanup(func() { hole.Close() })
+	return "http://" + hole.Addr().String()
 }
 
 func possiblyExecuted(c *cell, r *result) {
