@@ -378,6 +378,7 @@ func (a *attempt) kindOf(err error) *Error {
 			return a.clockError(kind)
 		}
 		if e := contextError(a.ctx); e != nil {
+			e.PossiblyExecuted = a.wrote.Load()
 			if errors.Is(cause, context.DeadlineExceeded) {
 				e.Kind = ErrTotalTimeout
 			}

@@ -158,6 +158,7 @@ func one[Chunk any](c *Chunk) Next[Chunk] {
 type runner interface {
 	run(ctx context.Context, call *Call) (*Result, error)
 	done(call *Call, res *Result, f func(*Outcome))
+	outcome(call *Call, res *Result) Outcome
 }
 
 // begin makes the call's record; which operation it is, the endpoint adds.
@@ -255,6 +256,9 @@ func (e *endpoint[Req, Resp, Chunk]) serve(ctx context.Context, call *Call) (*Re
 // done is [Call.OnDone].
 func (e *endpoint[Req, Resp, Chunk]) done(call *Call, res *Result, f func(*Outcome)) {
 	if s, ok := res.Stream.(*Stream[Chunk]); ok && call.Stream {
+		if s.watch == nil && e.watch != nil { // middleware made it, and somebody wants to know what it used
+			s.watch = e.watch(call)
+		}
 		settle := s.settle
 		s.settle = func(err error) error {
 			err = settle(err)
@@ -268,13 +272,21 @@ func (e *endpoint[Req, Resp, Chunk]) done(call *Call, res *Result, f func(*Outco
 			f(o)
 			return err
 		}
-	} else if r, ok := res.Response.(*Resp); ok && !call.Stream {
-		o := &Outcome{Response: r, Meta: e.meta(r), Duration: time.Since(call.start)}
-		if e.usage != nil {
-			o.Usage = e.usage(r)
-		}
-		f(o)
+	} else if o := e.outcome(call, res); o.Response != nil {
+		f(&o)
 	}
+}
+
+func (e *endpoint[Req, Resp, Chunk]) outcome(call *Call, res *Result) (o Outcome) {
+	r, ok := res.Response.(*Resp)
+	if !ok || r == nil || call.Stream {
+		return o
+	}
+	o.Response, o.Meta, o.Duration = r, e.meta(r), time.Since(call.start)
+	if e.usage != nil {
+		o.Usage = e.usage(r)
+	}
+	return o
 }
 
 // chain is the middleware around the engine, composed once per set of options.
