@@ -193,10 +193,13 @@ func (c *cell) good() {
 func (c *cell) request() *llm.CompletionRequest {
 	text := prompt
 	if c.fault.huge {
-		text += strings.Repeat(" and again", 8<<20/10)
+		text += strings.Repeat(" and again", hugePrompt/10)
 	}
 	return &llm.CompletionRequest{Model: c.dialect.model, Messages: []llm.Message{llm.User(text)}}
 }
+
+// hugePrompt is more than the system takes from a connection whose other end does not read.
+const hugePrompt = 8 << 20 * 2 / (slow + 1)
 
 // client is one with the fault's clocks and the canary for a key. Where the fault allows it, the transport is the
 // library's own.
