@@ -14,9 +14,11 @@ import (
 type key struct {
 	options, streamOptions []llm.Option
 
-	out    atomic.Int64 // the instant until which it is left out; 0: it is not
-	misses int          // limits and refusals in a row; under the deployment's mu
-	reason atomic.Pointer[string]
+	out     atomic.Int64 // the instant until which it is left out; 0: it is not. Then one call tries it
+	limited atomic.Bool  // it is left out for a limit, which has an end, and not for what it is
+	probing atomic.Bool
+	misses  int // limits and refusals in a row; under the deployment's mu
+	reason  atomic.Pointer[string]
 	// What the provider's headers said was left of its own limit of tokens, until the instant of its reset.
 	tokens, tokensReset atomic.Int64
 }
@@ -47,6 +49,7 @@ type deployment struct {
 	requests, tokens       atomic.Int64 // of the last minute, as of
 	usedAt                 atomic.Int64
 	peak                   peak
+	typical                atomic.Int64 // a moving average of latencies, for operators
 
 	mu       sync.Mutex
 	failures int // in a row
@@ -78,16 +81,18 @@ func (d *deployment) available(now int64) (ready, due bool, from int64, reason s
 	}
 	for _, k := range d.keys {
 		switch out := k.out.Load(); {
-		case now >= out:
+		case out == 0:
 			return true, false, 0, ""
-		case from == 0 || out < from:
+		case now >= out:
+			due, from, reason = true, 0, "recovering"
+		case !due && (from == 0 || out < from):
 			from = out
 			if r := k.reason.Load(); r != nil {
 				reason = *r
 			}
 		}
 	}
-	return false, false, from, reason
+	return false, due, from, reason
 }
 
 // due is the instant from which d may be tried when there is nothing better.
@@ -96,7 +101,30 @@ func (d *deployment) due(now int64) int64 {
 	return from
 }
 
-// nextKey takes turns over the keys that are not left out. When all are, it is the one due first.
+// limitedFor is how long all keys wait for limits of the provider to end; ok is false if that is not what keeps d back.
+// trying says that it may have ended, and one call is finding out.
+func (d *deployment) limitedFor(now int64) (wait time.Duration, trying, ok bool) {
+	if d.out.Load() != 0 {
+		return 0, false, false
+	}
+	for _, k := range d.keys {
+		out := k.out.Load()
+		switch {
+		case out == 0:
+			return 0, false, false
+		case !k.limited.Load():
+			continue
+		case now >= out:
+			return 0, true, true
+		case !ok || time.Duration(out-now) < wait:
+			wait, ok = time.Duration(out-now), true
+		}
+	}
+	return wait, false, ok
+}
+
+// nextKey takes turns over the keys that are not left out. One that is due is tried by one call at a time. When all are
+// out, it is the one due first.
 func (d *deployment) nextKey(now int64, tried []*key) *key {
 	if len(d.keys) == 1 {
 		return d.keys[0]
@@ -105,7 +133,8 @@ func (d *deployment) nextKey(now int64, tried []*key) *key {
 	var best *key
 	for i := range d.keys {
 		k := d.keys[(int(turn)+i)%len(d.keys)]
-		if now >= k.out.Load() && !contains(tried, k) {
+		out := k.out.Load()
+		if !contains(tried, k) && (out == 0 || now >= out && k.probing.CompareAndSwap(false, true)) {
 			return k
 		}
 		if best == nil || k.out.Load() < best.out.Load() {
@@ -118,7 +147,7 @@ func (d *deployment) nextKey(now int64, tried []*key) *key {
 // freshKey says whether a key of d is neither left out nor in the list.
 func (d *deployment) freshKey(now int64, tried []*key) bool {
 	for _, k := range d.keys {
-		if now >= k.out.Load() && !contains(tried, k) {
+		if out := k.out.Load(); !contains(tried, k) && (out == 0 || now >= out && !k.probing.Load()) {
 			return true
 		}
 	}
@@ -177,7 +206,7 @@ func judge(err error) (verdict, *llm.Error) {
 		return limited, e
 	case e.Scope == llm.ScopeKey:
 		return refused, e
-	case e.Scope != llm.ScopeRoute:
+	case e.Scope != llm.ScopeRoute, errors.Is(e, llm.ErrConflict):
 		return nothing, e
 	case e.Temporary || errors.Is(e, llm.ErrUnknown):
 		return suspect, e
@@ -214,8 +243,7 @@ func (d *deployment) record(now int64, s *sample) {
 		d.observe(now, s)
 		d.health.add(now, 1, 0)
 		d.failures = 0
-		s.key.misses = 0
-		event = d.recover(now)
+		event = d.recover(now, s.key)
 	case suspect, broken:
 		d.totals.Failures++
 		d.peak.penalize(now)
@@ -227,6 +255,7 @@ func (d *deployment) record(now int64, s *sample) {
 	}
 	if v == nothing || v == limited || v == refused {
 		d.probing.Store(false) // it said nothing about the deployment: the next call may tell
+		s.key.probing.Store(false)
 	}
 	d.mu.Unlock()
 	if event.Kind != "" {
@@ -238,16 +267,26 @@ func (d *deployment) record(now int64, s *sample) {
 func (d *deployment) opened(now int64, s *sample) {
 	d.mu.Lock()
 	d.observe(now, s)
-	event := d.recover(now)
+	event := d.recover(now, s.key)
 	d.mu.Unlock()
 	if event.Kind != "" {
 		d.changed(now, event)
 	}
 }
 
-// recover ends a time out; mu is held.
-func (d *deployment) recover(now int64) Event {
+// recover ends a time out of d and of the key; mu is held.
+func (d *deployment) recover(now int64, k *key) Event {
+	k.misses = 0
+	returned := false
+	if out := k.out.Load(); out != 0 && now >= out {
+		returned = k.out.CompareAndSwap(out, 0)
+		k.probing.Store(false)
+	}
 	if d.out.Load() == 0 && !d.kept.Load() {
+		d.probing.Store(false)
+		if returned {
+			return Event{Kind: "key_recovered"}
+		}
 		return Event{}
 	}
 	d.out.Store(0)
@@ -318,19 +357,27 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 		if pause = base << min(k.misses, 20); pause > h.MaxCooldown || pause <= 0 {
 			pause = h.MaxCooldown
 		}
-		if e.RetryAfter > 0 {
-			pause = e.RetryAfter // the provider knows best
+		if e.RetryAfter > 0 { // the provider knows best, unless it is wrong again and again
+			pause = e.RetryAfter
+			if k.misses > 0 {
+				pause = max(pause, min(limitStep<<min(k.misses-1, 20), h.MaxCooldown))
+			}
 		}
 	}
 	k.misses++
+	k.probing.Store(false)
 	reason := string(e.Kind)
 	k.reason.Store(&reason)
+	k.limited.Store(v == limited)
 	if until := now + int64(min(pause, 24*time.Hour)); until > k.out.Load() {
 		k.out.Store(until)
 	}
 	d.totals.Cooldowns++
 	return Event{Kind: "key_cooldown", Reason: reason, Until: d.rt.time(k.out.Load())}
 }
+
+// limitStep is the least pause of a key that is refused again after the time that the provider had named. It doubles.
+const limitStep = 500 * time.Millisecond
 
 // changed makes a change of state known: to the tier's list, the store, the operator.
 func (d *deployment) changed(now int64, e Event) {
@@ -363,6 +410,11 @@ func (d *deployment) observe(now int64, s *sample) {
 	}
 	d.sampled.Store(now)
 	d.peak.observe(now, float64(s.latency))
+	if old := d.typical.Load(); old == 0 {
+		d.typical.Store(int64(s.latency))
+	} else {
+		d.typical.Store(old + (int64(s.latency)-old)/8)
+	}
 	d.group.latencies(s.stream).add(int64(s.latency))
 }
 
@@ -433,9 +485,11 @@ func (p *peak) observe(now int64, v float64) {
 	p.stamp.Store(now)
 }
 
-// penalize makes failures look slow: what fails fast must not look fast.
+// penalize makes failures look slow: what fails fast must not look fast. There is an end to it, or a dead deployment
+// would not be tried again for hours.
 func (p *peak) penalize(now int64) {
-	p.observe(now, max(2*float64(p.value.Load()), float64(time.Second)))
+	v := float64(p.value.Load())
+	p.observe(now, max(v, min(max(2*v, float64(time.Second)), float64(30*time.Second))))
 }
 
 // read lets the value fall toward nothing while there are no samples, so that what was slow is tried again.
