@@ -94,6 +94,14 @@ func TestImportsOfTestKits(t *testing.T) {
 	}
 }
 
+// An application's tests carry what the application carries, and no more.
+func TestImportsOfLLMTest(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "what is asked for and answered"
+	allowed[deptest.Module+"/internal/casefile"] = "the files of recordings"
+	deptest.AssertImports(t, deptest.Module+"/llmtest", allowed)
+}
+
 const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"
 
 // Modules under contrib/ have the heavy dependencies, so that nobody carries them who does not ask for them.

@@ -17,7 +17,7 @@ const (
 	// Refused refuses the connection: nobody listens at the port.
 	Refused Fault = "refused"
 	// NameNotFound has a resolver say that the host's name does not exist (NXDOMAIN), NameTimeout has it say nothing:
-	// the look-up is given up after two tries of 100 ms.
+	// the look-up is given up after some tries of 100 ms each.
 	NameNotFound Fault = "name-not-found"
 	NameTimeout  Fault = "name-timeout"
 	// ConnectStall lets the attempt to connect go unanswered, as behind a firewall that drops packets; see [BlackHole].

@@ -143,8 +143,8 @@ A bold line is a row of the contract: its number, and what it expects. Below it 
 
 - The call returns within its clocks, or a bound of some seconds where there is none. (That clocks fire on time is
   [checked](contract.md) elsewhere, to 50 ms.)
-- The error is an ` + "`*llm.Error`" + ` with the kind, scope, temporary flag and HTTP status of the cell, the host's request id where headers came,
-  and each attempt with its error. The host saw as many requests, or connections, as there are attempts.
+- The error is an ` + "`*llm.Error`" + ` with the cell's kind and scope, whether a retry may help, the HTTP status, the host's request id where
+  headers came, and each attempt with its error. The host saw as many requests, or connections, as there are attempts.
 - The canaries in key and prompt are in no form of the error (` + "`%%v %%+v %%#v %%s %%q`" + `), nor in what callbacks are given, nor in what slog writes of it
   as JSON, base64 included; the key is not in the error's body either. Some of the hosts repeat both.
 - The end is told once: by one of OnSuccess and OnFailure, and by the stream, which then says the same again.

@@ -228,7 +228,6 @@ var (
 	badTLS    = want{kind: llm.ErrTLS, scope: llm.ScopeRoute}
 	redirect  = want{kind: llm.ErrRedirect, scope: llm.ScopeRoute, status: 307}
 	total     = want{kind: llm.ErrTotalTimeout, scope: llm.ScopeLocal}
-	none      = want{none: true}
 )
 
 // clock is an attempt that takes too long.
