@@ -85,7 +85,6 @@ func (l *listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
-			close(l.ready)
 			return
 		}
 		c := &countedConn{Conn: conn, s: l.s}
@@ -96,11 +95,12 @@ func (l *listener) run() {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	conn, ok := <-l.ready
-	if !ok {
+	select {
+	case conn := <-l.ready:
+		return conn, nil
+	case <-l.s.ctx.Done():
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
 
 // greet brings a connection to where HTTP begins.

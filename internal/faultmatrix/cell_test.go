@@ -35,6 +35,11 @@ var dialects = []dialect{
 	{"Groq", "groq/llama-x"},
 }
 
+func (d dialect) provider() string {
+	name, _, _ := strings.Cut(d.model, "/")
+	return name
+}
+
 // way is how the answer is asked for, and where in it the fault strikes.
 type way struct {
 	stream bool
@@ -98,7 +103,7 @@ func (c *cell) run() {
 		return
 	}
 	want := c.fault.expect(c.dialect, c.way)
-	lasting := c.call(want, func() { c.srv.FaultAlways(c.fault.at(c.way)) })
+	lasting := c.call(func() { c.srv.FaultAlways(c.fault.at(c.way)) })
 	c.check(lasting, want, want.tries(c.fault.attempts))
 	c.text = want.describe(lasting)
 	if c.fault.check != nil {
@@ -107,7 +112,7 @@ func (c *cell) run() {
 	if want.again == never && want.kind == "" || c.fault.host != nil {
 		return
 	}
-	passing := c.call(want, func() { c.srv.Fault(c.fault.at(c.way)) })
+	passing := c.call(func() { c.srv.Fault(c.fault.at(c.way)) })
 	if want.again == never {
 		c.check(passing, want, 1)
 		return
@@ -129,7 +134,7 @@ type result struct {
 }
 
 // call makes one call on a server of its own.
-func (c *cell) call(want want, prepare func()) *result {
+func (c *cell) call(prepare func()) *result {
 	start := llmtest.Start
 	if c.fault.tls {
 		start = llmtest.StartTLS
@@ -203,9 +208,11 @@ const hugePrompt = 8 << 20 * 2 / (slow + 1)
 
 // client is one with the fault's clocks and the canary for a key. Where the fault allows it, the transport is the
 // library's own.
-func (c *cell) client() *llm.Client {
-	provider, _, _ := strings.Cut(c.dialect.model, "/")
-	opts := append(c.srv.Options(provider), llm.WithProviderKey(provider, key), llm.WithTimeout(generous), llm.WithMaxAttempts(c.fault.attempts),
+func (c *cell) client() *llm.Client { return llm.New(c.options()...) }
+
+func (c *cell) options() []llm.Option {
+	provider := c.dialect.provider()
+	opts := append(c.srv.Options(provider), llm.WithProviderKey(provider, key), llm.WithTimeout(c.fault.timeout), llm.WithMaxAttempts(c.fault.attempts),
 		llm.WithBackoff(llm.Backoff{Initial: time.Millisecond, Max: time.Millisecond}), llm.WithMaxBodyBytes(4<<20), llm.WithMaxEventBytes(2<<20))
 	if c.fault.kit {
 		tr := c.srv.HTTPClient().Transport.(*http.Transport).Clone()
@@ -221,11 +228,10 @@ func (c *cell) client() *llm.Client {
 	if c.fault.host != nil {
 		opts = append(opts, llm.WithProviderBaseURL(provider, c.fault.host(c)))
 	}
-	opts = append(opts, c.fault.options...)
 	if c.fault.clocks != nil {
 		opts = append(opts, c.fault.clocks(c.way)...)
 	}
-	return llm.New(opts...)
+	return opts
 }
 
 // stream reads a stream to its end, and looks at it again after that.

@@ -45,9 +45,7 @@ func TestFaultMatrix(t *testing.T) {
 
 // run runs the cells of one fault beside each other.
 func (r row) run(t *testing.T, f *fault) []*line {
-	if f.attempts == 0 {
-		f.attempts = 3
-	}
+	f.prepare()
 	before := count()
 	peak := watchHeap()
 	var ran []*line

@@ -254,11 +254,11 @@ func panickingCallbacks(c *cell) {
 		OnFailure: func(context.Context, *llm.Call, *llm.Outcome) { panic(errPanic) },
 	}
 	c.callbacks = []llm.Option{llm.WithCallback(boom)}
-	r := c.call(fine, func() {})
+	r := c.call(func() {})
 	c.check(r, fine, 1)
 	c.text = fine.describe(r)
 	// An error passes as well as an answer.
-	r = c.call(fine, func() { c.srv.Fault(llmtest.Status(400)) })
+	r = c.call(func() { c.srv.Fault(llmtest.Status(400)) })
 	c.check(r, status(400, llm.ErrInvalidRequest, llm.ScopeRequest), 1)
 }
 

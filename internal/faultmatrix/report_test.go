@@ -76,7 +76,7 @@ func render(lines []*line) string {
 			fault = l.fault.name
 			name = fault
 		}
-		fmt.Fprintf(&b, "| | %s | %s | %s | %s |", name, l.way, l.each(func(c *cell) string { return c.want().sentAgain() }), l.each(func(c *cell) string { return c.want().next() }))
+		fmt.Fprintf(&b, "| | %s | %s | %s | %s |", name, l.way, l.each(want.sentAgain), l.each(want.next))
 		for _, c := range l.cells {
 			b.WriteString(" " + c.text + " |")
 		}
@@ -91,10 +91,10 @@ func (c *cell) want() want { return c.fault.expect(c.dialect, c.way) }
 func (c *cell) none() bool { return c.want().none }
 
 // each is what the cells of a line have in common, or all that they have.
-func (l *line) each(of func(*cell) string) string {
+func (l *line) each(of func(want) string) string {
 	var list []string
 	for _, c := range l.cells {
-		if text := of(c); !c.none() && text != "" && !slices.Contains(list, text) {
+		if text := of(c.want()); !c.none() && text != "" && !slices.Contains(list, text) {
 			list = append(list, text)
 		}
 	}
@@ -119,7 +119,7 @@ const head = `# The fault matrix
 Each fault of the [contract](contract.md), over real sockets, in each dialect: %d cells in %d dialects. The page is written by the
 test that runs them, and the test fails if it is not what ran:
 
-    go test ./internal/faultmatrix                           all of it; half a minute
+    go test ./internal/faultmatrix                           all of it; less than a minute
     go test ./internal/faultmatrix -run TestFaultMatrix/39   one row
     go test ./internal/faultmatrix -update                   write this page
 
@@ -135,7 +135,9 @@ A bold line is a row of the contract: its number, and what it expects. Below it 
 - **Sent again**: whether the call is sent again by itself, within its budget of attempts. *once*: one more time, whatever the budget
   is. *after the wait*: after what the host asked for. Where it says so, the call was made twice: against a host that keeps failing,
   for the error, and against one that fails once, when the same call must succeed at the second try.
-- **May do better**: who is worth trying after the error, by its scope. This is what a router goes by.
+- **May do better**: who is worth trying after the error, by its scope. For each cell in which no content had arrived, TestFailover
+  makes the call over a [router](../router) with a second deployment: it must be asked at once, and answer, where another route or
+  key may do better, and must not be asked where it says no.
 - **A cell**: *ok*, with the number of tries if there were more than one and the codes of warnings; or the error's kind and scope, the
   wait that the host asked for, and *partial* if the error has what had arrived.
 
@@ -168,7 +170,8 @@ Not in the table:
 
 - Ollama's JSON lines: the library speaks to Ollama by its OpenAI-compatible API, which is the last column's dialect. There is no dialect of
   JSON lines here.
-- Row 46 (flapping, brown-out, all dead, recovery), and of row 48 the frozen store and 429 on all keys: they are about routing.
+- Row 46 (flapping, brown-out, all dead, recovery), and of row 48 the frozen store and 429 on all keys: they are about routing, and the tests of
+  [router](../router) hold them.
 - Of row 48, a clock that jumps cannot be had without setting the machine's. The library measures limits and waits by differences of
   readings that carry the monotonic clock (` + "`time.Since`, `time.Until`" + ` of an instant made by adding to ` + "`time.Now`" + `), which a jump does not change;
   that they are right is tested on synctest's clock. The one wall-clock time that it computes with is the host's, a date in Retry-After:

@@ -3,6 +3,7 @@
 package faultmatrix
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -36,8 +37,8 @@ type fault struct {
 	// last that fits counts.
 	other []override
 
-	attempts int // 0: 3
-	options  []llm.Option
+	attempts int           // 0: 3
+	timeout  time.Duration // of the call; 0: generous
 	clocks   func(w way) []llm.Option
 	tools    bool // the answer calls tools
 	tls      bool
@@ -91,13 +92,12 @@ const (
 
 func (a again) String() string { return [...]string{"no", "yes", "once"}[a] }
 
-// next is who may do better: what a router tries after the error. It is told by the error's Scope, which each cell checks. A router's
-// own test runs the cells over a second route and asks whether it was tried: rows are all that it needs.
+// next is who may do better: what a router tries after the error, by its scope. TestFailover asks one.
 func (w want) next() string {
 	switch {
 	case w.kind == "":
 		return ""
-	case w.scope == llm.ScopeRoute:
+	case w.scope == llm.ScopeRoute, w.kind == llm.ErrNotFound: // a model that is missing here may be there
 		return "another route"
 	case w.scope == llm.ScopeKey:
 		return "another key"
@@ -179,6 +179,11 @@ func (f *fault) expect(d dialect, w way) want {
 		want.again, want.partial = never, true
 	}
 	return want
+}
+
+// prepare fills in the defaults.
+func (f *fault) prepare() {
+	f.attempts, f.timeout = cmp.Or(f.attempts, 3), cmp.Or(f.timeout, generous)
 }
 
 func (f *fault) ways() []way {
@@ -366,7 +371,8 @@ var rows = []row{
 		{name: "whole answer, socket left open", fault: llmtest.OpenEnd, unary: true, deaf: true, want: fine},
 	}},
 	{"23", "ignored, warned", []*fault{
-		{name: "data after the terminal event", fault: llmtest.AfterTerminal, want: protocol, other: []override{{"stream", fine.warns("stream")}}},
+		{name: "data after the terminal event", fault: llmtest.AfterTerminal,
+			want: protocol, other: []override{{"stream", fine.warns("stream")}}},
 	}},
 	{"24", "temporary protocol error; fail over", []*fault{
 		{name: "empty 200", fault: llmtest.Empty, want: protocol},
@@ -401,9 +407,12 @@ var rows = []row{
 			other: []override{{"OpenAI Responses", fine.warns("stream")}}},
 		{name: "chunks out of order", fault: llmtest.OutOfOrder, stream: true, jumbled: true, want: fine.with(hasText, "as sent"),
 			other: []override{{"OpenAI Responses", partially(want{kind: llm.ErrProtocol, scope: llm.ScopeRoute, temporary: true})}}},
-		{name: "late tool name", fault: llmtest.LateToolName, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
-		{name: "tool calls all at index 0", fault: llmtest.ZeroToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
-		{name: "tool calls without index", fault: llmtest.NoToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "late tool name", fault: llmtest.LateToolName, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "tool calls all at index 0", fault: llmtest.ZeroToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "tool calls without index", fault: llmtest.NoToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
 	}},
 	{"33", "splits healed; invalid becomes U+FFFD + warning", []*fault{
 		{name: "split runes", fault: llmtest.SplitRunes, want: fine},
@@ -415,8 +424,10 @@ var rows = []row{
 		{name: "300 MB body", fault: llmtest.LongBody, heavy: true, want: tooLarge, other: []override{{"stream", partially(tooLarge)}}},
 	}},
 	{"35-36", "caps; constant memory", []*fault{
-		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: totalClock, want: tooLarge, other: []override{{"stream", partially(total)}}},
-		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true, want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
+		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: totalClock,
+			want: tooLarge, other: []override{{"stream", partially(total)}}},
+		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true,
+			want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
 	}},
 	{"37", "decoded-size cap; protocol error", []*fault{
 		{name: "gzip bomb", fault: llmtest.GzipBomb, heavy: true, want: tooLarge, other: []override{{"Bedrock, stream", protocol}}},
@@ -432,9 +443,10 @@ var rows = []row{
 		{name: "429, Retry-After: seconds", fault: llmtest.RateLimitSeconds, attempts: 2, want: limited(time.Second)},
 		{name: "429, Retry-After: date", fault: llmtest.RateLimitDate, attempts: 2, want: limited(2 * time.Second)},
 		{name: "429, retry-after-ms", fault: llmtest.RateLimitMillis, attempts: 2, want: limited(100 * time.Millisecond)},
-		{name: "429, the wait in the body", fault: llmtest.RateLimitBody, attempts: 2, only: "OpenAI chat, OpenAI Responses, Gemini, Groq", want: limited(time.Second)},
+		{name: "429, the wait in the body", fault: llmtest.RateLimitBody, attempts: 2, only: "OpenAI chat, OpenAI Responses, Gemini, Groq",
+			want: limited(time.Second)},
 		{name: "429, a year", fault: llmtest.RateLimitYear, want: tooLong(365 * 24 * time.Hour)},
-		{name: "429, 1 s, and less is left", fault: llmtest.RateLimitSeconds, options: []llm.Option{llm.WithTimeout(900 * time.Millisecond)}, want: tooLong(time.Second)},
+		{name: "429, 1 s, and less is left", fault: llmtest.RateLimitSeconds, timeout: 900 * time.Millisecond, want: tooLong(time.Second)},
 	}},
 	{"40", "no retry on that key", []*fault{
 		{name: "429, quota exhausted", fault: llmtest.QuotaExhausted, want: status(429, llm.ErrQuota, llm.ScopeKey),
@@ -443,7 +455,8 @@ var rows = []row{
 	{"41", "retry in budget; counts against health", []*fault{
 		{name: "500", fault: llmtest.Status(500), want: status(500, llm.ErrServer, llm.ScopeRoute).retried(budget)},
 		{name: "502", fault: llmtest.Status(502), want: status(502, llm.ErrServer, llm.ScopeRoute).retried(budget)},
-		{name: "503", fault: llmtest.Status(503), want: overloaded(503), other: []override{{"Anthropic", status(503, llm.ErrServer, llm.ScopeRoute).retried(budget)}}},
+		{name: "503", fault: llmtest.Status(503),
+			want: overloaded(503), other: []override{{"Anthropic", status(503, llm.ErrServer, llm.ScopeRoute).retried(budget)}}},
 		{name: "504", fault: llmtest.Status(504), want: status(504, llm.ErrServer, llm.ScopeRoute).retried(budget),
 			other: []override{{"Anthropic", status(504, llm.ErrTimeout, llm.ScopeRoute).retried(budget)}}},
 		{name: "529", fault: llmtest.Status(529), want: overloaded(529)},
@@ -551,7 +564,7 @@ func notFollowed(c *cell, _ *result) {
 
 // stale makes two calls. The host answers the first and closes the connection under the second.
 func stale(c *cell) {
-	r := c.call(fine, func() {
+	r := c.call(func() {
 		c.srv.Fault(llmtest.Stale)
 		c.good()
 	})

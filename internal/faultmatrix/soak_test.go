@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,6 +94,7 @@ type soaking struct {
 // TestSoak runs a steady load with faults, for as long as -soak says. Memory, goroutines and descriptors must not grow, and
 // each call must end as it should.
 func TestSoak(t *testing.T) {
+	debug.FreeOSMemory() // what tests before it had
 	before := count()
 	s := &soaking{}
 	for _, start := range []func() (*llmtest.Server, error){llmtest.Start, llmtest.StartTLS} { // HTTP/1.1 and HTTP/2
