@@ -324,8 +324,8 @@ func (w *window) add(now time.Duration, n int64) { w.settle(now, now, n) }
 // a bucket nor the sum falls below 0.
 func (w *window) settle(now, at time.Duration, delta int64) {
 	w.advance(now)
-	n := min(int64(at/w.width), w.last)
-	if n < w.last-windowBuckets {
+	n := int64(at / w.width)
+	if n < w.last-windowBuckets || n > w.last {
 		return
 	}
 	b := &w.bucket[n%int64(len(w.bucket))]
