@@ -27,7 +27,8 @@ type Memory struct {
 	now   func() time.Time
 	start time.Time
 
-	// Locks are taken in this order: of a session, of windows in the order of their shards, of cooldowns.
+	// Locks are taken in this order: of a session, and of windows in the order of their shards. That of a cooldown is
+	// held for itself.
 	sessions table[string]
 	windows  table[window]
 	cooling  table[struct{}]
