@@ -37,7 +37,7 @@ func take(t testing.TB, s Store, k *Take) Taken {
 // Whatever the demand, no period of a window's length has more than the limit; and while there is demand, what is
 // admitted is at least 60/61 of the limit.
 func TestMemoryKeepsLimitsInEveryPeriod(t *testing.T) {
-	for _, gap := range []time.Duration{time.Millisecond, 90 * time.Millisecond, 500 * time.Millisecond} {
+	for _, gap := range []time.Duration{10 * time.Millisecond, 90 * time.Millisecond, 500 * time.Millisecond} {
 		t.Run(gap.String(), func(t *testing.T) {
 			clock := &fakeClock{}
 			s := NewMemory(MemoryConfig{Now: clock.Now})
