@@ -255,6 +255,9 @@ func (c *Call) AllowAttempts(n int) {
 	}
 }
 
+// Outcome is how a whole answer ended, for middleware that needs no more than that; of a stream see [Call.OnDone].
+func (c *Call) Outcome(res *Result) Outcome { return c.runner.outcome(c, res) }
+
 // OnDone has f called once when the answer in res has ended: now, if it is whole; for a stream at its terminal event,
 // its error, an early break, or Close. It is for middleware that settles afterwards what it did before. f runs in the reader's goroutine, and must not keep it.
 func (c *Call) OnDone(res *Result, f func(*Outcome)) { c.runner.done(c, res, f) }
@@ -320,8 +323,14 @@ func (c *Call) Unsupported(param, why string) error {
 // unless Encode sets a list (joined by commas) that has it.
 func (c *Call) Header(name string) string { return c.settings.headers.Get(name) }
 
-// Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set.
-func (c *Call) Key() Secret { return c.key }
+// Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set. In
+// middleware, before the provider is known, it is what [WithAPIKey] gave.
+func (c *Call) Key() Secret {
+	if c.Provider == nil {
+		return c.settings.key
+	}
+	return c.key
+}
 
 // Setting is a named setting, such as AWS_REGION: from [WithSetting], else from the environment variable of
 // that name. The first of names that is set wins.

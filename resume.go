@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -17,31 +18,34 @@ func (c *Call) Resume(ctx context.Context, s *Stream[CompletionChunk],
 	next func(ctx context.Context, err *Error) (*Stream[CompletionChunk], Marker)) *Stream[CompletionChunk] {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &resumed{current: s, cancel: cancel}
+	var switched []Warning
 	out := &Stream[CompletionChunk]{meta: s.meta, watch: newCompletionWatcher(c), firstContent: s.firstContent}
 	out.stop = r.close
 	out.next = func() (*CompletionChunk, error) {
-		for {
-			chunk, err := r.current.Next()
-			var failed *Error
-			if err == nil || err == io.EOF || !errors.As(err, &failed) || ctx.Err() != nil {
-				return chunk, err
-			}
-			if _, failed.Partial = out.watch.outcome(); failed.Partial == nil {
-				return nil, err
-			}
-			other, marker := next(ctx, failed)
-			if other == nil {
-				return nil, err
-			}
-			if !r.replace(other) {
-				return nil, errClosed
-			}
-			out.meta = other.meta
-			return &CompletionChunk{Object: "chat.completion.chunk", Model: other.meta.Model, Marker: marker}, nil
+		chunk, err := r.current.Next()
+		var failed *Error
+		if err == nil || err == io.EOF || !errors.As(err, &failed) || ctx.Err() != nil {
+			return chunk, err
 		}
+		if _, failed.Partial = out.watch.outcome(); failed.Partial == nil {
+			return nil, err
+		}
+		other, marker := next(ctx, failed)
+		if other == nil {
+			return nil, err
+		}
+		if !r.replace(other) {
+			return nil, errClosed
+		}
+		out.meta = other.meta
+		switched = append(switched, Warning{Code: "stream", Message: "the stream broke off, and another went on: " + string(marker)})
+		return &CompletionChunk{Object: "chat.completion.chunk", Model: other.meta.Model, Marker: marker}, nil
 	}
 	out.settle = func(err error) error {
 		r.close()
+		meta := *r.current.meta
+		meta.Warnings, meta.Attempts = append(slices.Clip(meta.Warnings), switched...), c.account.made()
+		out.meta = &meta
 		if err == io.EOF {
 			return err
 		}
