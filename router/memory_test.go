@@ -234,14 +234,14 @@ func TestWindowSettlesWhereItWasBooked(t *testing.T) {
 	w.settle(80*time.Second, 10*time.Second, 7)
 	require.EqualValues(t, 5, w.sum(80*time.Second), "what has left is not corrected")
 	require.EqualValues(t, -1, w.room(80*time.Second, 4))
-	require.Equal(t, time.Second, w.wait(80*time.Second, 4, 1))
+	require.Equal(t, 500*time.Millisecond, w.wait(80*time.Second, 4, 1), "a bucket")
 	w.settle(80*time.Second, 80*time.Second, math.MaxInt64)
 	require.Equal(t, int64(maxSum), w.sum(80*time.Second))
 	require.Zero(t, w.sum(time.Hour))
 	w.add(time.Hour, 5)
 	w.add(time.Hour+time.Second, 5)
-	require.Equal(t, 60*time.Second, w.wait(time.Hour+time.Second, 10, 5))
-	require.Equal(t, 61*time.Second, w.wait(time.Hour+time.Second, 10, 6))
+	require.Equal(t, 59500*time.Millisecond, w.wait(time.Hour+time.Second, 10, 5))
+	require.Equal(t, 60500*time.Millisecond, w.wait(time.Hour+time.Second, 10, 6))
 }
 
 func TestMemoryAllocatesNothing(t *testing.T) {
