@@ -255,6 +255,9 @@ func (c *Call) AllowAttempts(n int) {
 	}
 }
 
+// Outcome is how a whole answer ended, for middleware that needs no more than that; of a stream see [Call.OnDone].
+func (c *Call) Outcome(res *Result) Outcome { return c.runner.outcome(c, res) }
+
 // OnDone has f called once when the answer in res has ended: now, if it is whole; for a stream at its terminal event,
 // its error, an early break, or Close. It is for middleware that settles afterwards what it did before. f runs in the reader's goroutine, and must not keep it.
 func (c *Call) OnDone(res *Result, f func(*Outcome)) { c.runner.done(c, res, f) }

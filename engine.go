@@ -158,6 +158,7 @@ func one[Chunk any](c *Chunk) Next[Chunk] {
 type runner interface {
 	run(ctx context.Context, call *Call) (*Result, error)
 	done(call *Call, res *Result, f func(*Outcome))
+	outcome(call *Call, res *Result) Outcome
 }
 
 // begin makes the call's record; which operation it is, the endpoint adds.
@@ -268,13 +269,21 @@ func (e *endpoint[Req, Resp, Chunk]) done(call *Call, res *Result, f func(*Outco
 			f(o)
 			return err
 		}
-	} else if r, ok := res.Response.(*Resp); ok && !call.Stream {
-		o := &Outcome{Response: r, Meta: e.meta(r), Duration: time.Since(call.start)}
-		if e.usage != nil {
-			o.Usage = e.usage(r)
-		}
-		f(o)
+	} else if o := e.outcome(call, res); o.Response != nil {
+		f(&o)
 	}
+}
+
+func (e *endpoint[Req, Resp, Chunk]) outcome(call *Call, res *Result) (o Outcome) {
+	r, ok := res.Response.(*Resp)
+	if !ok || r == nil || call.Stream {
+		return o
+	}
+	o.Response, o.Meta, o.Duration = r, e.meta(r), time.Since(call.start)
+	if e.usage != nil {
+		o.Usage = e.usage(r)
+	}
+	return o
 }
 
 // chain is the middleware around the engine, composed once per set of options.

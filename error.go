@@ -63,6 +63,8 @@ const (
 	ErrSchema   ErrorKind = "schema"   // the answer does not match the schema asked for
 	ErrTool     ErrorKind = "tool"     // a tool of the caller failed, or a tool loop did not end
 	ErrRefused  ErrorKind = "refused"  // middleware refused the call
+
+	ErrNoDeployment ErrorKind = "no_deployment" // a router has no deployment that could take the call
 )
 
 // Error makes an ErrorKind usable as the target of errors.Is.

@@ -2,6 +2,8 @@ package router
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -38,19 +40,57 @@ type Choice struct {
 	Claims []Claim
 }
 
-// Claim books Amount in a sliding window, whose sum must not exceed Limit. 0 <= Amount <= Limit.
+// Claim books Amount in a sliding window, whose sum must not exceed Limit in any period of that length.
+// 0 <= Amount <= Limit; above 1<<53 both count as that. The same Key with another Window is another window.
 type Claim struct {
 	Key           string
 	Limit, Amount int64
 	Window        time.Duration
 }
 
-// Settlement adds Delta, which may be negative, to what was booked At; nothing happens if that has left the window.
+// Settlement adds Delta, which may be negative, to what was booked At; nothing happens if that has left the window, and
+// nothing falls below 0.
 type Settlement struct {
 	Key    string
 	Window time.Duration
 	At     time.Time
 	Delta  int64
+}
+
+// Validate says what is wrong with it. Stores call it first; an error tells the place, not the keys.
+func (t *Take) Validate() error {
+	if i, wrong := badClaim(t.Claims); wrong != "" {
+		return fmt.Errorf("router: Take.Claims[%d]: %s", i, wrong)
+	}
+	for c := range t.Choices {
+		if t.Choices[c].Key == "" {
+			return fmt.Errorf("router: Take.Choices[%d]: Key is missing", c)
+		}
+		if i, wrong := badClaim(t.Choices[c].Claims); wrong != "" {
+			return fmt.Errorf("router: Take.Choices[%d].Claims[%d]: %s", c, i, wrong)
+		}
+	}
+	if t.Session != "" && t.SessionTTL <= 0 {
+		return errors.New("router: Take.SessionTTL must be above 0 with a Session")
+	}
+	for i := range t.Settle {
+		if s := &t.Settle[i]; s.Key == "" || s.Window <= 0 {
+			return fmt.Errorf("router: Take.Settle[%d]: Key and a Window above 0 are needed", i)
+		}
+	}
+	return nil
+}
+
+func badClaim(claims []Claim) (index int, wrong string) {
+	for i := range claims {
+		switch c := &claims[i]; {
+		case c.Key == "" || c.Window <= 0:
+			return i, "Key and a Window above 0 are needed"
+		case c.Amount < 0 || c.Amount > c.Limit:
+			return i, fmt.Sprintf("Amount %d is not between 0 and Limit %d", c.Amount, c.Limit)
+		}
+	}
+	return 0, ""
 }
 
 // Taken is a Store's answer.

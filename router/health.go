@@ -1,0 +1,426 @@
+package router
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/llm-go/llm"
+)
+
+// key is one key of a deployment, or the one that its options or the environment give.
+type key struct {
+	options, streamOptions []llm.Option
+
+	out    atomic.Int64 // the instant until which it is left out; 0: it is not
+	misses int          // limits and refusals in a row; under the deployment's mu
+	reason atomic.Pointer[string]
+	// What the provider's headers said was left of its own limit of tokens, until the instant of its reset.
+	tokens, tokensReset atomic.Int64
+}
+
+// deployment is a Deployment at work. What strategies read is atomic; one lock guards the rest, taken once at the end
+// of a try.
+type deployment struct {
+	Deployment
+	rt       *Router
+	group    *group
+	tier     *tier
+	storeKey string
+	claims   [2]Claim // of RPM and TPM, in so far as there are limits
+	keys     []*key
+	turn     atomic.Uint32
+
+	inFlight atomic.Int32
+	out      atomic.Int64 // the instant until which failures keep it out; 0: they do not
+	warm     atomic.Int64 // since when it is coming back; 0: it is not
+	probing  atomic.Bool
+	kept     atomic.Bool  // it fails, but too many are out already
+	remote   atomic.Int64 // what the shared store said of its cooldown
+
+	// Published for strategies, in nanoseconds; 0: unknown.
+	firstContent, perToken atomic.Int64
+	sampled                atomic.Int64 // the instant of the last sample
+	peak                   peak
+
+	mu       sync.Mutex
+	failures int // in a row
+	ejected  int // times in a row that it was put out
+	reason   string
+	health   counter // calls and failures
+	usage    counter // requests and tokens
+	first    ring
+	token    ring
+	totals   Totals
+}
+
+// Totals count over the router's life.
+type Totals struct {
+	Calls, Failures, Cooldowns int64
+	PromptTokens, AnswerTokens int64
+}
+
+// available tells whether d can be chosen: now, only as a probe, or from an instant on.
+func (d *deployment) available(now int64) (ready, due bool, from int64, reason string) {
+	if out := d.out.Load(); out != 0 {
+		if now < out {
+			return false, false, out, "cooling"
+		}
+		return false, true, 0, "recovering"
+	}
+	if r := d.remote.Load(); now < r {
+		return false, false, r, "cooling in another process"
+	}
+	for _, k := range d.keys {
+		switch out := k.out.Load(); {
+		case now >= out:
+			return true, false, 0, ""
+		case from == 0 || out < from:
+			from = out
+			if r := k.reason.Load(); r != nil {
+				reason = *r
+			}
+		}
+	}
+	return false, false, from, reason
+}
+
+// due is the instant from which d may be tried when there is nothing better.
+func (d *deployment) due(now int64) int64 {
+	_, _, from, _ := d.available(now)
+	return from
+}
+
+// nextKey takes turns over the keys that are not left out. When all are, it is the one due first.
+func (d *deployment) nextKey(now int64, tried []*key) *key {
+	if len(d.keys) == 1 {
+		return d.keys[0]
+	}
+	turn := d.turn.Add(1)
+	var best *key
+	for i := range d.keys {
+		k := d.keys[(int(turn)+i)%len(d.keys)]
+		if now >= k.out.Load() && !contains(tried, k) {
+			return k
+		}
+		if best == nil || k.out.Load() < best.out.Load() {
+			best = k
+		}
+	}
+	return best
+}
+
+// freshKey says whether a key of d is neither left out nor in the list.
+func (d *deployment) freshKey(now int64, tried []*key) bool {
+	for _, k := range d.keys {
+		if now >= k.out.Load() && !contains(tried, k) {
+			return true
+		}
+	}
+	return false
+}
+
+func contains[T comparable](list []T, v T) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+// share is the part of its calls that a deployment gets while it comes back; 1 otherwise.
+func (d *deployment) share(now int64) float64 {
+	if d.kept.Load() {
+		return 0.1
+	}
+	warm := d.warm.Load()
+	if warm == 0 {
+		return 1
+	}
+	whole := d.rt.health.SlowStart
+	passed := time.Duration(now - warm)
+	if passed >= whole {
+		d.warm.CompareAndSwap(warm, 0)
+		return 1
+	}
+	return 0.1 + 0.9*float64(passed)/float64(whole)
+}
+
+// verdict is what an error says about a deployment and its key.
+type verdict int
+
+const (
+	nothing  verdict = iota // it is about the request or the caller
+	suspect                 // a failure that counts
+	broken                  // it will not get better by itself soon
+	limited                 // the key must wait
+	refused                 // the key is not good
+	answered                // no error
+)
+
+func judge(err error) (verdict, *llm.Error) {
+	if err == nil {
+		return answered, nil
+	}
+	var e *llm.Error
+	if !errors.As(err, &e) {
+		return nothing, nil
+	}
+	switch {
+	case e.Scope == llm.ScopeKey && errors.Is(e, llm.ErrRateLimit):
+		return limited, e
+	case e.Scope == llm.ScopeKey:
+		return refused, e
+	case e.Scope != llm.ScopeRoute:
+		return nothing, e
+	case e.Temporary || errors.Is(e, llm.ErrUnknown):
+		return suspect, e
+	}
+	return broken, e
+}
+
+// sample is what a try has shown.
+type sample struct {
+	key     *key
+	stream  bool
+	latency time.Duration // to the answer, or to its first content
+	prompt  int
+	answer  int
+	err     error
+}
+
+// record takes in how a try ended.
+func (d *deployment) record(now int64, s *sample) {
+	v, e := judge(s.err)
+	var event Event
+	d.mu.Lock()
+	d.usage.add(now, 1, int64(s.prompt+s.answer))
+	d.totals.Calls++
+	d.totals.PromptTokens += int64(s.prompt)
+	d.totals.AnswerTokens += int64(s.answer)
+	switch v {
+	case answered:
+		d.observe(now, s)
+		d.health.add(now, 1, 0)
+		d.failures = 0
+		s.key.misses = 0
+		event = d.recover(now)
+	case suspect, broken:
+		d.totals.Failures++
+		d.peak.penalize(now)
+		d.health.add(now, 1, 1)
+		d.failures++
+		event = d.eject(now, v, e)
+	case limited, refused:
+		event = d.leaveOut(now, s.key, v, e)
+	}
+	if v == nothing || v == limited || v == refused {
+		d.probing.Store(false) // it said nothing about the deployment: the next call may tell
+	}
+	d.mu.Unlock()
+	if event.Kind != "" {
+		d.changed(now, event)
+	}
+}
+
+// opened is told when a stream has brought its first content: a probe need not wait for its end.
+func (d *deployment) opened(now int64, s *sample) {
+	d.mu.Lock()
+	d.observe(now, s)
+	event := d.recover(now)
+	d.mu.Unlock()
+	if event.Kind != "" {
+		d.changed(now, event)
+	}
+}
+
+// recover ends a time out; mu is held.
+func (d *deployment) recover(now int64) Event {
+	if d.out.Load() == 0 && !d.kept.Load() {
+		return Event{}
+	}
+	d.out.Store(0)
+	d.kept.Store(false)
+	d.probing.Store(false)
+	d.failures, d.reason = 0, ""
+	d.health = counter{width: d.health.width}
+	if d.rt.health.SlowStart > 0 {
+		d.warm.Store(now)
+	}
+	return Event{Kind: "recovered"}
+}
+
+// eject puts d out if its failures are enough for that; mu is held.
+func (d *deployment) eject(now int64, v verdict, e *llm.Error) Event {
+	h := &d.rt.health
+	probe := d.out.Load() != 0
+	if probe && now < d.out.Load() {
+		return Event{} // a try from before it was put out
+	}
+	enough := probe || v == broken || e.RetryAfter > 0 || h.Failures > 0 && d.failures >= h.Failures
+	if !enough && h.Ratio > 0 {
+		calls, failures := d.health.sum(now)
+		enough = calls >= int64(h.MinCalls) && float64(failures) >= h.Ratio*float64(calls)
+	}
+	if !enough || h.Cooldown < 0 {
+		d.probing.Store(false)
+		return Event{}
+	}
+	if !probe {
+		if !d.tier.mayLose(h.MaxEjected) {
+			if d.kept.Swap(true) {
+				return Event{}
+			}
+			return Event{Kind: "kept", Reason: string(e.Kind)}
+		}
+		d.kept.Store(false)
+		if warm := d.warm.Load(); warm == 0 {
+			d.ejected = 0 // it had been well for a while
+		}
+	}
+	cooldown := h.Cooldown << min(d.ejected, 20)
+	if cooldown > h.MaxCooldown || cooldown <= 0 {
+		cooldown = h.MaxCooldown
+	}
+	cooldown = max(cooldown, e.RetryAfter)
+	d.ejected++
+	d.totals.Cooldowns++
+	d.reason = string(e.Kind)
+	d.warm.Store(0)
+	d.out.Store(now + int64(cooldown))
+	d.probing.Store(false)
+	return Event{Kind: "cooldown", Reason: d.reason, Until: d.rt.time(now + int64(cooldown))}
+}
+
+// leaveOut keeps one key from being used for a while; mu is held.
+func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event {
+	h := &d.rt.health
+	base := h.Cooldown
+	if v == refused {
+		base = h.KeyCooldown
+	}
+	if base < 0 {
+		return Event{}
+	}
+	pause := base
+	if v == limited {
+		if pause = base << min(k.misses, 20); pause > h.MaxCooldown || pause <= 0 {
+			pause = h.MaxCooldown
+		}
+		if e.RetryAfter > 0 {
+			pause = e.RetryAfter // the provider knows best
+		}
+	}
+	k.misses++
+	reason := string(e.Kind)
+	k.reason.Store(&reason)
+	if until := now + int64(min(pause, 24*time.Hour)); until > k.out.Load() {
+		k.out.Store(until)
+	}
+	d.totals.Cooldowns++
+	return Event{Kind: "key_cooldown", Reason: reason, Until: d.rt.time(k.out.Load())}
+}
+
+// changed makes a change of state known: to the tier's list, the store, the operator.
+func (d *deployment) changed(now int64, e Event) {
+	d.tier.version.Add(1)
+	e.Time, e.Group, e.Deployment = d.rt.time(now), d.group.name, d.ID
+	if g := d.rt.shared; g != nil && (e.Kind == "cooldown" || e.Kind == "key_cooldown") {
+		if from := d.due(now); from > now {
+			g.cool(d, time.Duration(from-now))
+		}
+	}
+	d.rt.event(e)
+}
+
+// observe keeps a latency; mu is held.
+func (d *deployment) observe(now int64, s *sample) {
+	if s.latency <= 0 {
+		return
+	}
+	if s.stream {
+		d.firstContent.Store(d.first.add(int64(s.latency)))
+	} else {
+		d.perToken.Store(d.token.add(int64(s.latency) / int64(max(s.answer, 1))))
+	}
+	d.sampled.Store(now)
+	d.peak.observe(now, float64(s.latency))
+	d.group.latencies(s.stream).add(int64(s.latency))
+}
+
+// ring is the last samples, and their mean.
+type ring struct {
+	samples [32]int64
+	n       int
+	sum     int64
+}
+
+func (r *ring) add(v int64) (mean int64) {
+	i := r.n % len(r.samples)
+	r.sum += v - r.samples[i]
+	r.samples[i] = v
+	r.n++
+	return max(r.sum/int64(min(r.n, len(r.samples))), 1)
+}
+
+// counter is two sums over a sliding time of twelve widths.
+type counter struct {
+	width int64
+	slots [12]struct{ epoch, a, b int64 }
+}
+
+func (c *counter) add(now, a, b int64) {
+	e := now / c.width
+	s := &c.slots[e%int64(len(c.slots))]
+	if s.epoch != e {
+		s.epoch, s.a, s.b = e, 0, 0
+	}
+	s.a += a
+	s.b += b
+}
+
+func (c *counter) sum(now int64) (a, b int64) {
+	oldest := now/c.width - int64(len(c.slots))
+	for i := range c.slots {
+		if s := &c.slots[i]; s.epoch > oldest {
+			a, b = a+s.a, b+s.b
+		}
+	}
+	return a, b
+}
+
+// peak is a moving average that follows a rise at once and falls with a time constant of ten seconds: "peak EWMA", as
+// in Twitter's Finagle. A deployment that becomes slow is noticed with its first slow answer.
+type peak struct {
+	value, stamp atomic.Int64
+}
+
+const peakDecay = float64(10 * time.Second)
+
+// observe and penalize are called under the deployment's mu.
+func (p *peak) observe(now int64, v float64) {
+	old := float64(p.value.Load())
+	if v < old {
+		w := math.Exp(-float64(now-p.stamp.Load()) / peakDecay)
+		v = old*w + v*(1-w)
+	}
+	p.value.Store(int64(v))
+	p.stamp.Store(now)
+}
+
+// penalize makes failures look slow: what fails fast must not look fast.
+func (p *peak) penalize(now int64) {
+	p.observe(now, max(2*float64(p.value.Load()), float64(time.Second)))
+}
+
+// read lets the value fall toward nothing while there are no samples, so that what was slow is tried again.
+func (p *peak) read(now int64) float64 {
+	v := float64(p.value.Load())
+	if idle := float64(now - p.stamp.Load()); idle > peakDecay {
+		v *= math.Exp(-(idle - peakDecay) / (6 * peakDecay))
+	}
+	return v
+}
