@@ -12,43 +12,36 @@ import (
 	"github.com/llm-go/llm"
 )
 
-// phaseNote is something that was scripted, as the chart shows it.
-type phaseNote struct {
-	hosts       []string
-	text        string
-	from, until time.Duration
-}
-
 // notes lists what was scripted; what happens to several hosts at the same time is one.
-func (r *run) notes() []phaseNote {
-	var list []phaseNote
+func (r *run) notes() []Note {
+	var list []Note
+	var hosts [][]string
 	for _, h := range r.hosts {
 		for i := range h.Phases {
 			p := &h.Phases[i]
-			n := phaseNote{text: p.String(), from: p.From, until: p.Until}
-			if n.until == 0 || n.until > r.Duration {
-				n.until = r.Duration
+			n := Note{Text: p.String(), From: p.From, Until: p.Until}
+			if n.Until == 0 || n.Until > r.Duration {
+				n.Until = r.Duration
 			}
-			if n.from >= n.until || n.text == "" {
+			if n.From >= n.Until || n.Text == "" {
 				continue
 			}
-			j := slices.IndexFunc(list, func(o phaseNote) bool { return o.text == n.text && o.from == n.from && o.until == n.until })
+			j := slices.Index(list, n)
 			if j < 0 {
-				list, j = append(list, n), len(list)
+				list, hosts, j = append(list, n), append(hosts, nil), len(list)
 			}
-			list[j].hosts = append(list[j].hosts, h.deployment.ID)
+			hosts[j] = append(hosts[j], h.deployment.ID)
 		}
 	}
-	for i := range list {
-		n := &list[i]
-		who := strings.Join(n.hosts, ", ")
+	for i, ids := range hosts {
+		who := strings.Join(ids, ", ")
 		switch {
-		case len(n.hosts) == len(r.hosts) && len(r.hosts) > 1:
+		case len(ids) == len(r.hosts) && len(ids) > 1:
 			who = "all"
-		case len(n.hosts) > 3:
-			who = fmt.Sprintf("%d of %d", len(n.hosts), len(r.hosts))
+		case len(ids) > 3:
+			who = fmt.Sprintf("%d of %d", len(ids), len(r.hosts))
 		}
-		n.text = who + ": " + n.text
+		list[i].Text = who + ": " + list[i].Text
 	}
 	return list
 }
@@ -70,12 +63,12 @@ func (p *Phase) String() string {
 			what = fmt.Sprintf("HTTP %d", f.Status)
 		}
 		if p.Fail < 1 {
-			what = percent(p.Fail) + " " + what
+			what = fmt.Sprintf("%g %% %s", 100*p.Fail, what)
 		}
 		parts = append(parts, what)
 	}
 	if p.Break > 0 {
-		parts = append(parts, percent(p.Break)+" of streams break off")
+		parts = append(parts, fmt.Sprintf("%g %% of streams break off", 100*p.Break))
 	}
 	s := strings.Join(parts, ", ")
 	if s != "" && p.Every > 0 {
@@ -158,7 +151,9 @@ func (c *chart) draw() string {
 		"%s, %s calls: %s succeeded with %.3f attempts each, p50 %s, p99 %s", r.Strategy, count(r.Calls), percent(r.Success()),
 		r.Amplification(), span(r.Latency.P50), span(r.Latency.P99))))
 	c.notes(notes, top, bottom)
-	return c.b.String() + body + "</svg>\n"
+	c.b.WriteString(body)
+	c.edges(notes, top, bottom)
+	return c.b.String() + "</svg>\n"
 }
 
 func orDefault(s, otherwise string) string {
@@ -197,7 +192,7 @@ func (c *chart) bands() []band {
 func (c *chart) legend(bands []band) {
 	x := 20.0
 	for i, b := range bands {
-		w := 16 + 6.9*float64(len([]rune(b.name))) + 20
+		w := 16 + 7.4*float64(len([]rune(b.name))) + 18
 		if x > 20 && x+w > chartRight {
 			x = 20
 			c.y += 18
@@ -209,35 +204,52 @@ func (c *chart) legend(bands []band) {
 }
 
 // noteRows puts notes that overlap into rows of their own.
-func (c *chart) noteRows() [][]phaseNote {
-	var rows [][]phaseNote
-	for _, n := range c.r.phases {
+func (c *chart) noteRows() [][]Note {
+	var rows [][]Note
+	for _, n := range c.r.Notes {
 		placed := false
 		for i := range rows {
 			last := rows[i][len(rows[i])-1]
-			if c.x(n.from) > max(c.x(last.until), c.x(last.from)+6.2*float64(len(last.text)))+8 {
+			if c.x(n.From) > max(c.x(last.Until), c.x(last.From)+6.2*float64(len(last.Text)))+8 {
 				rows[i], placed = append(rows[i], n), true
 				break
 			}
 		}
 		if !placed && len(rows) < maxNoteRows {
-			rows = append(rows, []phaseNote{n})
+			rows = append(rows, []Note{n})
 		}
 	}
 	return rows
 }
 
-func (c *chart) notes(rows [][]phaseNote, top, bottom float64) {
+func (c *chart) notes(rows [][]Note, top, bottom float64) {
 	for i, row := range rows {
 		for _, n := range row {
-			x, w, y := c.x(n.from), max(c.x(n.until)-c.x(n.from), 1), top+float64(i)*noteRow
+			x, w, y := c.x(n.From), max(c.x(n.Until)-c.x(n.From), 1), top+float64(i)*noteRow
 			c.p(`<rect class="phase" x="%.1f" y="%.1f" width="%.1f" height="%.1f" opacity="0.09"/>`, x, y+noteRow, w, bottom-y-noteRow)
 			c.p(`<rect class="phase" x="%.1f" y="%.1f" width="%.1f" height="2.5" opacity="0.8"/>`, x, y+12, w)
 			anchor, tx := "start", x
-			if x+6.2*float64(len(n.text)) > chartRight {
+			if x+6.2*float64(len(n.Text)) > chartRight {
 				anchor, tx = "end", chartRight
 			}
-			c.p(`<text x="%.1f" y="%.1f" font-size="11" text-anchor="%s">%s</text>`, tx, y+9, anchor, html.EscapeString(n.text))
+			c.p(`<text x="%.1f" y="%.1f" font-size="11" text-anchor="%s">%s</text>`, tx, y+9, anchor, html.EscapeString(n.Text))
+		}
+	}
+}
+
+// edges marks where phases begin and end, above the rest.
+func (c *chart) edges(rows [][]Note, top, bottom float64) {
+	var drawn []time.Duration
+	for i, row := range rows {
+		for _, n := range row {
+			for _, t := range [...]time.Duration{n.From, n.Until} {
+				if t == 0 || t == c.r.Duration || slices.Contains(drawn, t) {
+					continue
+				}
+				drawn = append(drawn, t)
+				c.p(`<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#e5484d" stroke-width="0.8" opacity="0.8"/>`,
+					c.x(t), c.x(t), top+float64(i)*noteRow+12, bottom)
+			}
 		}
 	}
 }

@@ -19,6 +19,7 @@ type callContext struct {
 	timer    timer
 	after    []*func()
 	waiting  []*coroutine
+	first    [1]*coroutine // memory for waiting: as a rule there is one
 }
 
 func (x *callContext) Deadline() (time.Time, bool) {

@@ -69,7 +69,6 @@ type plan struct {
 func (r *run) serve(ctx context.Context, c *llm.Call) (*llm.Result, error) {
 	own, _ := ctx.Value(callKey{}).(*callContext)
 	h := r.hostOf(c)
-	wait := h.deployment.MaxRetries
 	for n := 0; ; n++ {
 		t := &try{run: r, host: h, call: own.call, start: r.clock.now, stream: c.Stream}
 		res, err := t.do(ctx, c.Key().Reveal())
@@ -77,7 +76,7 @@ func (r *run) serve(ctx context.Context, c *llm.Call) (*llm.Result, error) {
 			return res, nil
 		}
 		// What the engine does with MaxRetries.
-		if n >= wait || !err.Temporary {
+		if n >= h.deployment.MaxRetries || !err.Temporary {
 			return nil, err
 		}
 		pause := max(500*time.Millisecond<<min(n, 4), err.RetryAfter)
@@ -100,16 +99,26 @@ func (t *try) do(ctx context.Context, key string) (*llm.Result, *llm.Error) {
 		return nil, p.err
 	}
 	t.host.times.add(t.run.clock.now - t.start)
-	usage := &llm.Usage{PromptTokens: t.call.Prompt, CompletionTokens: t.call.Answer, TotalTokens: t.call.Prompt + t.call.Answer}
+	a := &answer{usage: llm.Usage{PromptTokens: t.call.Prompt, CompletionTokens: t.call.Answer, TotalTokens: t.call.Prompt + t.call.Answer}}
 	if t.stream {
-		return &llm.Result{Stream: t.open(ctx, &p, usage)}, nil
+		a.result.Stream = t.open(ctx, &p, &a.usage)
+		return &a.result, nil
 	}
 	t.end(nil)
-	return &llm.Result{Response: &llm.CompletionResponse{Object: "chat.completion", Model: t.host.deployment.Model, Choices: answer, Usage: usage}}, nil
+	a.response = llm.CompletionResponse{Object: "chat.completion", Model: t.host.deployment.Model, Choices: choices, Usage: &a.usage}
+	a.result.Response = &a.response
+	return &a.result, nil
 }
 
-// answer is what every call is told; nobody writes to it.
-var answer = []llm.Choice{{Message: llm.Assistant("simulated"), FinishReason: llm.FinishStop}}
+// answer is all that a host returns, in one piece of memory.
+type answer struct {
+	result   llm.Result
+	response llm.CompletionResponse
+	usage    llm.Usage
+}
+
+// choices are what every call is told; nobody writes to them.
+var choices = []llm.Choice{{Message: llm.Assistant("simulated"), FinishReason: llm.FinishStop}}
 
 // open is a stream whose first content is there.
 func (t *try) open(ctx context.Context, p *plan, usage *llm.Usage) *llm.Stream[llm.CompletionChunk] {

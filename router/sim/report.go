@@ -38,14 +38,23 @@ type Report struct {
 	Events map[string]int `json:"events"`
 
 	// Deployments are in the order of the configuration, those of further fallbacks behind.
-	Deployments []Deployment `json:"deployments"`
+	Deployments []DeploymentReport `json:"deployments"`
 	// Buckets are the run over time; each is Bucket long.
 	Bucket  time.Duration `json:"bucket_ns"`
 	Buckets []Bucket      `json:"buckets"`
 
+	// Notes say what was scripted, and when.
+	Notes []Note `json:"notes"`
+
 	// Elapsed is how long the simulation took, in real time.
 	Elapsed time.Duration `json:"-"`
-	phases  []phaseNote
+}
+
+// Note is a [Phase] of one deployment or of several: "eu: 5 times slower".
+type Note struct {
+	Text  string        `json:"text"`
+	From  time.Duration `json:"from_ns"`
+	Until time.Duration `json:"until_ns"`
 }
 
 // Distribution is how long something took.
@@ -57,8 +66,8 @@ type Distribution struct {
 	Max  time.Duration `json:"max_ns"`
 }
 
-// Deployment is what a run has shown of one deployment.
-type Deployment struct {
+// DeploymentReport is what a run has shown of one deployment.
+type DeploymentReport struct {
 	ID string `json:"id"`
 	// Served are the calls whose answer came from here.
 	Served int `json:"served"`
@@ -106,7 +115,7 @@ func (r *Report) Share(id string) float64 {
 }
 
 // Deployment finds one by id; nil: there is none.
-func (r *Report) Deployment(id string) *Deployment {
+func (r *Report) Deployment(id string) *DeploymentReport {
 	for i := range r.Deployments {
 		if r.Deployments[i].ID == id {
 			return &r.Deployments[i]
@@ -177,7 +186,7 @@ func (r *run) report() *Report {
 		Latency: r.latency.distribution(), Failing: r.failures.distribution(), Events: r.events, Bucket: r.Bucket}
 	for _, h := range r.hosts {
 		out.Cost += h.cost
-		out.Deployments = append(out.Deployments, Deployment{ID: h.deployment.ID, Served: h.served, Attempts: h.attempts,
+		out.Deployments = append(out.Deployments, DeploymentReport{ID: h.deployment.ID, Served: h.served, Attempts: h.attempts,
 			Answers: h.answers, Canceled: h.canceled, Errors: h.errors, Latency: h.times.distribution(),
 			PeakInFlight: h.peakInFlight, PeakRPM: h.peakRPM, PeakTPM: int(h.peakTPM), Cost: h.cost})
 	}
@@ -187,7 +196,7 @@ func (r *run) report() *Report {
 		out.Buckets = append(out.Buckets, Bucket{Start: time.Duration(i) * r.Bucket, Calls: b.calls, Succeeded: b.succeeded,
 			Failed: b.failed, P50: b.p50, P99: b.p99, Attempts: attempts})
 	}
-	out.phases = r.notes()
+	out.Notes = r.notes()
 	return out
 }
 
@@ -215,7 +224,7 @@ func (r *Report) String() string {
 	shown := r.Deployments
 	if len(shown) > maxRows {
 		shown = slices.Clone(shown)
-		slices.SortStableFunc(shown, func(a, b Deployment) int { return b.Served - a.Served })
+		slices.SortStableFunc(shown, func(a, b DeploymentReport) int { return b.Served - a.Served })
 		shown = shown[:maxRows]
 	}
 	for i := range shown {

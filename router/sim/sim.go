@@ -120,6 +120,7 @@ type run struct {
 // call is one simulated call.
 type call struct {
 	Request
+	ctx      callContext
 	start    time.Duration
 	answered time.Duration // when the answer, or its first content, was there
 	attempts int
@@ -204,6 +205,7 @@ func (r *run) start() error {
 	if r.Store != nil {
 		c.Store = r.Store(r.clock.Now)
 	}
+	c.StoreTimeout = maxDuration // it is real time, of which a store takes none
 	tell := c.OnEvent
 	c.OnEvent = func(e router.Event) {
 		r.events[e.Kind]++
@@ -340,11 +342,12 @@ func (r *run) make(c *call, client *llm.Client) error {
 	case deadline == 0:
 		deadline = llm.DefaultTimeout
 	}
-	ctx := &callContext{s: r.clock, call: c, deadline: never, timer: timer{index: -1}}
+	ctx := &c.ctx
+	*ctx = callContext{s: r.clock, call: c, deadline: never, timer: timer{index: -1, ends: ctx}}
+	ctx.waiting = ctx.first[:0]
 	if deadline < maxDuration {
 		ctx.deadline = c.start + deadline
 	}
-	ctx.timer.ends = ctx
 	defer ctx.end(context.Canceled)
 	req := r.completion(c)
 	if !c.Stream {
