@@ -323,8 +323,14 @@ func (c *Call) Unsupported(param, why string) error {
 // unless Encode sets a list (joined by commas) that has it.
 func (c *Call) Header(name string) string { return c.settings.headers.Get(name) }
 
-// Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set.
-func (c *Call) Key() Secret { return c.key }
+// Key is the provider's key: from the options, else from the first environment variable in KeyEnv that is set. In
+// middleware, before the provider is known, it is what [WithAPIKey] gave.
+func (c *Call) Key() Secret {
+	if c.Provider == nil {
+		return c.settings.key
+	}
+	return c.key
+}
 
 // Setting is a named setting, such as AWS_REGION: from [WithSetting], else from the environment variable of
 // that name. The first of names that is set wins.

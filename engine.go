@@ -256,6 +256,9 @@ func (e *endpoint[Req, Resp, Chunk]) serve(ctx context.Context, call *Call) (*Re
 // done is [Call.OnDone].
 func (e *endpoint[Req, Resp, Chunk]) done(call *Call, res *Result, f func(*Outcome)) {
 	if s, ok := res.Stream.(*Stream[Chunk]); ok && call.Stream {
+		if s.watch == nil && e.watch != nil { // middleware made it, and somebody wants to know what it used
+			s.watch = e.watch(call)
+		}
 		settle := s.settle
 		s.settle = func(err error) error {
 			err = settle(err)

@@ -11,15 +11,18 @@ import (
 
 // scratch is what a choice needs for a moment: a list of what is left after filtering, and what the strategy is told.
 type scratch struct {
-	list []*deployment
-	pool pool
+	list    []*deployment
+	pool    pool
+	ask     Take
+	choices []Choice
+	claims  [][2]Claim
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *scratch) giveBack() {
 	clear(s.list)
-	s.list, s.pool = s.list[:0], pool{}
+	s.list, s.pool, s.ask = s.list[:0], pool{}, Take{}
 	scratches.Put(s)
 }
 
@@ -246,7 +249,7 @@ func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string
 		}
 	}
 	for len(entered) > 0 {
-		taken, at, err := t.take(ctx, entered)
+		taken, at, err := t.take(ctx, entered, c.lent)
 		if err != nil {
 			return err
 		}
@@ -356,11 +359,15 @@ func (t *trip) claims() []Claim {
 }
 
 // take asks the store for a place with the first of the list that has room. nil: none has.
-func (t *trip) take(ctx context.Context, list []*deployment) (Taken, *deployment, error) {
-	choices := make([]Choice, len(list))
+func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Taken, *deployment, error) {
+	if cap(lent.choices) < len(list) {
+		lent.choices, lent.claims = make([]Choice, len(list)), make([][2]Claim, len(list))
+	}
+	choices := lent.choices[:len(list)]
 	for i, d := range list {
-		choices[i].Key = d.storeKey
-		claims := d.claims
+		choices[i] = Choice{Key: d.storeKey}
+		claims := &lent.claims[i]
+		*claims = d.claims
 		switch {
 		case d.RPM > 0 && d.TPM > 0:
 			claims[1].Amount = t.tokens(d)
@@ -372,13 +379,14 @@ func (t *trip) take(ctx context.Context, list []*deployment) (Taken, *deployment
 			choices[i].Claims = claims[:1]
 		}
 	}
-	ask := Take{Choices: choices, Claims: t.claims()}
+	ask := &lent.ask
+	*ask = Take{Choices: choices, Claims: t.claims()}
 	if t.rt.shared == nil {
-		taken, err := t.rt.local.Take(ctx, &ask)
+		taken, err := t.rt.local.Take(ctx, ask)
 		return taken, at(list, taken), err
 	}
 	ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
-	taken, err := t.rt.shared.take(ctx, &ask)
+	taken, err := t.rt.shared.take(ctx, ask)
 	if err != nil {
 		return taken, nil, err
 	}
@@ -427,7 +435,9 @@ func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped)
 	if t.last != nil && (best.out.Load() != 0 || best.kept.Load()) { // a call that has failed elsewhere is no probe of what is known to be out
 		return pick{}, 0, nil
 	}
-	c := choosing{t: t, g: from, now: now, stage: stage, skipped: skipped}
+	lent := scratches.Get().(*scratch)
+	defer lent.giveBack()
+	c := choosing{t: t, g: from, now: now, stage: stage, skipped: skipped, lent: lent}
 	err := c.admit(ctx, []*deployment{best}, "last resort")
 	c.p.skipped = c.skipped
 	return c.p, c.busy, err

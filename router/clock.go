@@ -28,6 +28,20 @@ func (wallClock) Wait(ctx context.Context, d time.Duration, ready <-chan struct{
 	return nil
 }
 
+// withTimeout is context.WithTimeout by a clock.
+func withTimeout(ctx context.Context, clock Clock, d time.Duration) (context.Context, context.CancelFunc) {
+	if _, real := clock.(wallClock); real {
+		return context.WithTimeout(ctx, d)
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	clock.Go(func() {
+		if clock.Wait(inner, d, nil) == nil {
+			cancel(context.DeadlineExceeded)
+		}
+	})
+	return inner, func() { cancel(context.Canceled) }
+}
+
 // epoch is what instants are counted from. They are monotonic nanoseconds, which atomics can hold.
 type epoch struct {
 	clock Clock

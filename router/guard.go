@@ -42,9 +42,7 @@ func (g *guard) take(ctx context.Context, t *Take) (Taken, error) {
 	t.Settle = append([]Settlement(nil), g.pending[:n]...)
 	g.pending = append(g.pending[:0], g.pending[n:]...)
 	g.mu.Unlock()
-	limited, cancel := context.WithTimeout(ctx, g.timeout)
-	taken, err := g.store.Take(limited, t)
-	cancel()
+	taken, err := g.ask(ctx, t)
 	if err == nil {
 		g.misses.Store(0)
 		if g.down.Swap(0) != 0 {
@@ -58,6 +56,15 @@ func (g *guard) take(ctx context.Context, t *Take) (Taken, error) {
 	g.missed(err)
 	t.Settle = nil
 	return g.without(ctx, t)
+}
+
+func (g *guard) ask(ctx context.Context, t *Take) (Taken, error) {
+	if m, ok := g.store.(*Memory); ok { // it does not wait for anything
+		return m.Take(ctx, t)
+	}
+	limited, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	return g.store.Take(limited, t)
 }
 
 // missed counts a failure of the store; after a few in a row it is left alone for a while.
@@ -98,7 +105,7 @@ func (rt *Router) settle(p *pick, used int64) {
 	if p.at.IsZero() || delta == 0 {
 		return
 	}
-	var list []Settlement
+	list := make([]Settlement, 0, 1+len(p.claims))
 	if p.d.TPM > 0 {
 		c := &p.d.claims[1]
 		list = append(list, Settlement{Key: c.Key, Window: c.Window, At: p.at, Delta: delta})

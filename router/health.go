@@ -42,7 +42,10 @@ type deployment struct {
 
 	// Published for strategies, in nanoseconds; 0: unknown.
 	firstContent, perToken atomic.Int64
+	firstDoubt, tokenDoubt atomic.Int64 // standard errors of the two
 	sampled                atomic.Int64 // the instant of the last sample
+	requests, tokens       atomic.Int64 // of the last minute, as of
+	usedAt                 atomic.Int64
 	peak                   peak
 
 	mu       sync.Mutex
@@ -198,6 +201,11 @@ func (d *deployment) record(now int64, s *sample) {
 	var event Event
 	d.mu.Lock()
 	d.usage.add(now, 1, int64(s.prompt+s.answer))
+	d.requests.Add(1)
+	d.tokens.Add(int64(s.prompt + s.answer))
+	if d.usedAt.Load() != now/d.usage.width {
+		d.publishUsage(now)
+	}
 	d.totals.Calls++
 	d.totals.PromptTokens += int64(s.prompt)
 	d.totals.AnswerTokens += int64(s.answer)
@@ -341,29 +349,43 @@ func (d *deployment) observe(now int64, s *sample) {
 	if s.latency <= 0 {
 		return
 	}
+	if now-d.sampled.Load() > unexplored { // what was long ago says little
+		d.first, d.token = ring{}, ring{}
+	}
 	if s.stream {
-		d.firstContent.Store(d.first.add(int64(s.latency)))
+		mean, doubt := d.first.add(int64(s.latency))
+		d.firstContent.Store(mean)
+		d.firstDoubt.Store(doubt)
 	} else {
-		d.perToken.Store(d.token.add(int64(s.latency) / int64(max(s.answer, 1))))
+		mean, doubt := d.token.add(int64(s.latency) / int64(max(s.answer, 1)))
+		d.perToken.Store(mean)
+		d.tokenDoubt.Store(doubt)
 	}
 	d.sampled.Store(now)
 	d.peak.observe(now, float64(s.latency))
 	d.group.latencies(s.stream).add(int64(s.latency))
 }
 
-// ring is the last samples, and their mean.
+// ring is the last samples.
 type ring struct {
 	samples [32]int64
 	n       int
-	sum     int64
+	sum     float64
+	squares float64
 }
 
-func (r *ring) add(v int64) (mean int64) {
+// add keeps a sample, and returns the mean and its standard error.
+func (r *ring) add(v int64) (mean, doubt int64) {
 	i := r.n % len(r.samples)
-	r.sum += v - r.samples[i]
+	old := float64(r.samples[i])
+	r.sum += float64(v) - old
+	r.squares += float64(v)*float64(v) - old*old
 	r.samples[i] = v
 	r.n++
-	return max(r.sum/int64(min(r.n, len(r.samples))), 1)
+	n := float64(min(r.n, len(r.samples)))
+	m := r.sum / n
+	variance := max(r.squares/n-m*m, 0)
+	return max(int64(m), 1), int64(math.Sqrt(variance / n))
 }
 
 // counter is two sums over a sliding time of twelve widths.

@@ -58,7 +58,7 @@ func (t *trip) hedged(ctx context.Context, p pick) (*llm.Result, pick, error) {
 	}
 	first := start(p)
 	if err := clock.Wait(ctx, max(delay, t.rt.config.Hedge.MinDelay), first.done); err != nil && !ended(first) {
-		<-first.done // its context has ended: it returns at once
+		_ = clock.Wait(context.Background(), -1, first.done) // its context has ended: it returns at once
 	}
 	var second *branch
 	if !ended(first) {
@@ -77,9 +77,9 @@ func (t *trip) hedged(ctx context.Context, p pick) (*llm.Result, pick, error) {
 			return t.won(second, first)
 		}
 		if clock.Wait(ctx, -1, next) != nil {
-			<-first.done
+			_ = clock.Wait(context.Background(), -1, first.done)
 			if second != nil {
-				<-second.done
+				_ = clock.Wait(context.Background(), -1, second.done)
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func (t *trip) won(b, other *branch) (*llm.Result, pick, error) {
 		other.cancel()
 		_ = t.rt.clock.Wait(context.Background(), loserWait, other.done)
 		t.rt.clock.Go(func() { // an answer that came all the same is not left open
-			<-other.done
+			_ = t.rt.clock.Wait(context.Background(), -1, other.done)
 			if other.err == nil {
 				if s, ok := other.res.Stream.(io.Closer); ok {
 					_ = s.Close()

@@ -23,8 +23,9 @@ var (
 	// LeastBusy takes the deployment with the fewest calls in flight from this process; of several, any.
 	LeastBusy = Strategy{name: "least-busy", pick: leastBusy}
 	// LowestLatency takes the one that has answered fastest of late: by the time to the first content for streams, by
-	// the time for each token of the answer otherwise. Those within a tenth of the fastest share the calls. One that
-	// was not used for half a minute, or never, is tried by one call at a time.
+	// the time for each token of the answer otherwise. Those that are not slower than the fastest by more than a tenth
+	// and what chance explains share the calls: of two drawn, the less busy. One that was not used for half a minute,
+	// or never, is tried by one call at a time.
 	LowestLatency = Strategy{name: "lowest-latency", pick: lowestLatency}
 	// LowestCost takes the cheapest for what the call may use, by Price; those without a price come last.
 	LowestCost = Strategy{name: "lowest-cost", pick: lowestCost}
@@ -65,10 +66,23 @@ func (d *deployment) candidate(p *pool) Candidate {
 		Latency: duration(int64(d.peak.read(p.now))), Price: d.Price, Prompt: p.prompt, Answer: p.answer, Stream: p.stream}
 }
 
+// used is what d has used in the last minute. The sums are kept for as long as the counter's slots stand.
 func (d *deployment) used(now int64) (requests, tokens int64) {
+	if d.usedAt.Load() == now/d.usage.width {
+		return d.requests.Load(), d.tokens.Load()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.usage.sum(now)
+	return d.publishUsage(now)
+}
+
+// publishUsage is called with mu held.
+func (d *deployment) publishUsage(now int64) (requests, tokens int64) {
+	requests, tokens = d.usage.sum(now)
+	d.requests.Store(requests)
+	d.tokens.Store(tokens)
+	d.usedAt.Store(now / d.usage.width)
+	return requests, tokens
 }
 
 func (p *pool) below(n int) int {
@@ -78,11 +92,14 @@ func (p *pool) below(n int) int {
 	return int(p.rand() % uint64(n))
 }
 
-func (p *pool) fraction() float64 {
-	if p.rand == nil {
+func (p *pool) fraction() float64 { return fraction(p.rand) }
+
+// fraction is from 0 to below 1.
+func fraction(source func() uint64) float64 {
+	if source == nil {
 		return rand.Float64()
 	}
-	return float64(p.rand()>>11) / (1 << 53)
+	return float64(source()>>11) / (1 << 53)
 }
 
 func shuffle(p *pool) int {
@@ -110,17 +127,17 @@ func shuffle(p *pool) int {
 	return p.below(len(p.list))
 }
 
-// lowest is the index with the lowest score; of several, any.
+// lowest is the index with the lowest score. Of several it is the first from a place drawn by lot.
 func (p *pool) lowest(score func(d *deployment) float64) int {
-	best, value, equal := 0, score(p.list[0]), 1
-	for i := 1; i < len(p.list); i++ {
-		switch v := score(p.list[i]); {
-		case v < value:
-			best, value, equal = i, v, 1
-		case v == value:
-			if equal++; p.below(equal) == 0 {
-				best = i
-			}
+	n := len(p.list)
+	best := p.below(n)
+	value := score(p.list[best])
+	for k, i := 1, best+1; k < n; k, i = k+1, i+1 {
+		if i == n {
+			i = 0
+		}
+		if v := score(p.list[i]); v < value {
+			best, value = i, v
 		}
 	}
 	return best
@@ -152,15 +169,31 @@ func lowestLatency(p *pool) int {
 	if lowest == 0 {
 		return leastBusy(p)
 	}
-	best, near := 0, 0
-	for i, d := range p.list {
-		if v := d.speed(p.stream); v > 0 && v <= lowest*1.1 {
-			if near++; p.below(near) == 0 {
-				best = i
+	near := func() int {
+		i := p.below(len(p.list))
+		for range p.list { // the speeds may change meanwhile
+			if v := p.list[i].speed(p.stream); v > 0 && v-2*p.list[i].doubt(p.stream) <= lowest*1.1 {
+				break
+			}
+			if i++; i == len(p.list) {
+				i = 0
 			}
 		}
+		return i
 	}
-	return best
+	i, j := near(), near()
+	if p.list[j].inFlight.Load() < p.list[i].inFlight.Load() {
+		return j
+	}
+	return i
+}
+
+// doubt is the standard error of speed.
+func (d *deployment) doubt(stream bool) float64 {
+	if stream {
+		return float64(d.firstDoubt.Load())
+	}
+	return float64(d.tokenDoubt.Load())
 }
 
 // speed is what LowestLatency compares, in nanoseconds; 0: not known.

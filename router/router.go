@@ -181,6 +181,8 @@ func (d *deployment) inherit(old *deployment) {
 	d.warm.Store(old.warm.Load())
 	d.firstContent.Store(old.firstContent.Load())
 	d.perToken.Store(old.perToken.Load())
+	d.firstDoubt.Store(old.firstDoubt.Load())
+	d.tokenDoubt.Store(old.tokenDoubt.Load())
 	d.sampled.Store(old.sampled.Load())
 	d.peak.value.Store(old.peak.value.Load())
 	d.peak.stamp.Store(old.peak.stamp.Load())

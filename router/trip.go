@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/llm-go/llm"
 )
 
@@ -40,7 +39,7 @@ type trip struct {
 	budget    int
 	free      bool // the next try does not count against the retry budget
 	last      *llm.Error
-	waits     *backoff.ExponentialBackOff
+	waits     time.Duration // the last backoff
 	queued    time.Duration
 	closing   sync.Once
 }
@@ -285,12 +284,12 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	if !alive { // all have failed too often: one try a call is enough until one answers
 		return pick{}, t.last
 	}
-	if t.waits == nil {
-		b := t.rt.config.Backoff
-		t.waits = backoff.NewExponentialBackOff(backoff.WithInitialInterval(b.Initial), backoff.WithMaxInterval(b.Max),
-			backoff.WithMultiplier(2), backoff.WithRandomizationFactor(b.Jitter), backoff.WithMaxElapsedTime(0))
+	b := t.rt.config.Backoff
+	if t.waits = min(2*t.waits, b.Max); t.waits == 0 {
+		t.waits = b.Initial
 	}
-	wait := max(t.waits.NextBackOff(), time.Duration(soonest))
+	spread := 1 + b.Jitter*(2*fraction(t.rt.config.Rand)-1)
+	wait := max(time.Duration(float64(t.waits)*spread), time.Duration(soonest))
 	if left := t.timeLeft(ctx); left >= 0 && wait >= left {
 		return pick{}, t.last
 	}
@@ -489,7 +488,7 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 	inner := ctx
 	if d.Timeout > 0 && !f.Stream {
 		var cancel context.CancelFunc
-		inner, cancel = context.WithTimeout(ctx, d.Timeout)
+		inner, cancel = withTimeout(ctx, t.rt.clock, d.Timeout)
 		defer cancel()
 	}
 	res, err := t.next(inner, f)
@@ -505,18 +504,21 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 	}
 	if f.Stream {
 		d.opened(now, &s)
-		f.OnDone(res, func(o *llm.Outcome) {
-			end := s
-			end.latency, end.err = 0, o.Err
-			t.done(p, &end, o)
-			t.leave()
-		})
+		t.follow(f, res, *p)
 		return res, nil
 	}
 	o := f.Outcome(res)
 	t.done(p, &s, &o)
 	t.leave()
 	return res, nil
+}
+
+// follow takes in the end of a stream.
+func (t *trip) follow(f *llm.Call, res *llm.Result, p pick) {
+	f.OnDone(res, func(o *llm.Outcome) {
+		t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o)
+		t.leave()
+	})
 }
 
 // slow is the error of a try that its deployment's own limit of time ended.
@@ -546,8 +548,8 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
 		}
 	}
 	d.record(now, s)
-	if e := (*llm.Error)(nil); s.err != nil && total < 0 && (!errors.As(s.err, &e) || !e.PossiblyExecuted && e.Partial == nil) {
-		total = 0 // nothing was used
+	if s.err != nil && total < 0 && !mayHaveRun(s.err) {
+		total = 0
 	}
 	if total >= 0 {
 		t.rt.settle(p, total)
@@ -555,6 +557,12 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
 	if p.group.limited {
 		p.group.queue.wake()
 	}
+}
+
+// mayHaveRun says whether a provider may have worked on a call that failed.
+func mayHaveRun(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && (e.PossiblyExecuted || e.Partial != nil)
 }
 
 // release gives back a pick that was not used.
