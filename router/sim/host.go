@@ -205,9 +205,9 @@ func ended(ctx context.Context) *llm.Error {
 		return &llm.Error{Kind: cause, Scope: llm.ScopeRoute, Temporary: true, PossiblyExecuted: true, Message: "simulated"}
 	default:
 		if cause == context.DeadlineExceeded {
-			return &llm.Error{Kind: llm.ErrTotalTimeout, Scope: llm.ScopeLocal, Message: "the deadline passed", Err: cause}
+			return &llm.Error{Kind: llm.ErrTotalTimeout, Scope: llm.ScopeLocal, PossiblyExecuted: true, Message: "the deadline passed", Err: cause}
 		}
-		return &llm.Error{Kind: llm.ErrCanceled, Scope: llm.ScopeLocal, Message: "the context was cancelled", Err: cause}
+		return &llm.Error{Kind: llm.ErrCanceled, Scope: llm.ScopeLocal, PossiblyExecuted: true, Message: "the context was cancelled", Err: cause}
 	}
 }
 
