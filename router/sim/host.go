@@ -55,6 +55,7 @@ type try struct {
 	start  time.Duration
 	tokens int64
 	stream bool
+	route  *llm.Route
 }
 
 // plan is what will come of a try.
@@ -70,7 +71,7 @@ func (r *run) serve(ctx context.Context, c *llm.Call) (*llm.Result, error) {
 	own, _ := ctx.Value(callKey{}).(*callContext)
 	h := r.hostOf(c)
 	for n := 0; ; n++ {
-		t := &try{run: r, host: h, call: own.call, start: r.clock.now, stream: c.Stream}
+		t := &try{run: r, host: h, call: own.call, start: r.clock.now, stream: c.Stream, route: c.Route}
 		res, err := t.do(ctx, c.Key().Reveal())
 		if err == nil {
 			return res, nil
@@ -176,6 +177,16 @@ func (t *try) begin() {
 func (t *try) end(err *llm.Error) {
 	h := t.host
 	h.inFlight--
+	if t.run.OnAttempt != nil {
+		a := Attempt{Call: t.call.n, Deployment: h.deployment.ID, Start: t.start, Duration: t.run.clock.now - t.start}
+		if t.route != nil {
+			a.Reason = t.route.Reason
+		}
+		if err != nil {
+			a.Err = err
+		}
+		t.run.OnAttempt(a)
+	}
 	billed := 0.0 // the part of the answer
 	switch {
 	case err == nil:

@@ -67,6 +67,8 @@ type Config struct {
 	Processes int
 	// Store makes what they share; now is the virtual time. nil: they share nothing. [Memory] is one.
 	Store func(now func() time.Time) router.Store
+	// OnAttempt is told of each attempt when it has ended, in the order of their ends.
+	OnAttempt func(Attempt)
 	// Bucket is the width of the report's time series. Default: a round one of which there are at most 200.
 	Bucket time.Duration
 }
@@ -91,6 +93,18 @@ type Request struct {
 	Timeout time.Duration
 	// Options are those of the call: router.WithSession("ada").
 	Options []llm.Option
+}
+
+// Attempt is one try at a host.
+type Attempt struct {
+	// Call is the number of the call, as Config.Request knows it.
+	Call       int
+	Deployment string
+	// Reason is why the router chose it; see [llm.Route].
+	Reason string
+	// Start is since the beginning of the run. Duration is until the answer or the failure; for streams until their end.
+	Start, Duration time.Duration
+	Err             error
 }
 
 // run is a Config at work.
@@ -120,6 +134,7 @@ type run struct {
 // call is one simulated call.
 type call struct {
 	Request
+	n        int
 	ctx      callContext
 	start    time.Duration
 	answered time.Duration // when the answer, or its first content, was there
@@ -314,7 +329,7 @@ func (r *run) arrival(last time.Duration) time.Duration {
 
 // begin has a call made.
 func (r *run) begin() {
-	c := &call{start: r.clock.now}
+	c := &call{n: r.calls, start: r.clock.now}
 	if r.Config.Request != nil {
 		c.Request = r.Config.Request(r.calls, r.requests)
 	}

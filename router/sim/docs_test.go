@@ -1,0 +1,5 @@
+package sim_test
+
+import "sync"
+
+var reports sync.Map
