@@ -36,15 +36,16 @@ type attempt struct {
 	wrote   atomic.Bool // set from the transport's goroutine
 	counted bool
 	trace   httptrace.ClientTrace
+	found   attemptContext
 }
 
 func (c *Call) attempt(ctx context.Context, wait time.Duration) *attempt {
 	a := &attempt{call: c, wait: wait, start: time.Now()}
-	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	a.found.Context, a.cancel = context.WithCancelCause(ctx)
 	a.clock.start(a.cancel, c.deadline)
 	a.trace.GotConn = a.gotConn
 	a.trace.WroteRequest = func(httptrace.WroteRequestInfo) { a.wrote.Store(true) }
-	a.ctx = httptrace.WithClientTrace(a.ctx, &a.trace)
+	a.ctx = httptrace.WithClientTrace(&a.found, &a.trace)
 	return a
 }
 
@@ -212,12 +213,19 @@ func (a *attempt) checkHeaders() *Error {
 		return a.failed(Malformed("the answer has a content encoding that was not asked for: "+shorten(enc, 40), nil))
 	}
 	if ct := h.Get("Content-Type"); strings.HasPrefix(ct, "text/html") {
-		e := Malformed("the answer is a web page, not JSON; check the base URL (llm.WithBaseURL)", nil)
+		page, _ := io.ReadAll(io.LimitReader(a.resp.Body, maxStrangeBody))
+		e := webPage(page)
 		e.Status = a.resp.StatusCode
-		e.Body, _ = io.ReadAll(io.LimitReader(a.resp.Body, 1024))
 		return a.failed(e)
 	}
 	return nil
+}
+
+// webPage is the error of an answer that a proxy or portal gave, whatever its label says.
+func webPage(page []byte) *Error {
+	e := Malformed("the answer is a web page, not what the API promises; check the base URL (llm.WithBaseURL)", nil)
+	e.Body = page
+	return e
 }
 
 // unaryInstead says whether a stream was asked for and one JSON document came.
@@ -370,6 +378,7 @@ func (a *attempt) kindOf(err error) *Error {
 			return a.clockError(kind)
 		}
 		if e := contextError(a.ctx); e != nil {
+			e.PossiblyExecuted = a.wrote.Load()
 			if errors.Is(cause, context.DeadlineExceeded) {
 				e.Kind = ErrTotalTimeout
 			}

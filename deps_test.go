@@ -81,7 +81,8 @@ func TestImportsOfProviders(t *testing.T) {
 }
 
 func TestImportsOfTestKits(t *testing.T) {
-	for _, pkg := range append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Packages(t, deptest.Module+"/providers/providertest")...) {
+	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest")
+	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
 			deptest.Module + "/providers/anthropic/...": kitsKnowNone,
@@ -94,6 +95,22 @@ func TestImportsOfTestKits(t *testing.T) {
 }
 
 const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"
+
+// Modules under contrib/ have the heavy dependencies, so that nobody carries them who does not ask for them.
+func TestImportsOfContrib(t *testing.T) {
+	for _, pkg := range deptest.Packages(t, deptest.Module+"/...") {
+		if strings.HasPrefix(pkg, deptest.Module+"/contrib/") {
+			deptest.AssertNoImports(t, pkg, map[string]string{
+				deptest.Module + "/providers/...": "a program carries only the providers that it imports",
+				"testing":                         "registers flags in every program",
+			})
+			continue
+		}
+		deptest.AssertNoImports(t, pkg, map[string]string{
+			deptest.Module + "/contrib/...": "a module of its own, with dependencies that the root module does not have",
+		})
+	}
+}
 
 func TestNoUnsafe(t *testing.T) {
 	for _, pkg := range deptest.Packages(t, deptest.Module+"/...") {

@@ -373,7 +373,7 @@ func (e *endpoint[Req, Resp, Chunk]) answer(ctx context.Context, call *Call, op 
 				resp, err = op.Decode(call, a.resp.Header, raw)
 			}
 			if err != nil {
-				return a.failed(err)
+				return a.failed(unreadable(err, raw))
 			}
 			a.succeeded()
 			call.release(a)
@@ -482,16 +482,45 @@ func (e *endpoint[Req, Resp, Chunk]) newStream(ctx context.Context, call *Call, 
 // errEmpty is the error of a 2xx answer without a byte in its body.
 func errEmpty() *Error { return Malformed("the answer is empty", nil) }
 
-// blankBody notices whether a body that was read to its end had more than white space.
-type blankBody struct {
-	io.ReadCloser
-	filled, ended bool
+// unreadable completes the error of a 2xx body that is not what the API promises: with its beginning, and if it is what
+// it ought to be as far as it goes, as one that was cut.
+func unreadable(err error, raw []byte) error {
+	e, ok := asError(err)
+	if !ok || e.Kind != ErrProtocol {
+		return err
+	}
+	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
+		e.Kind = ErrTruncated
+	}
+	if e.Body == nil {
+		e.Body = bytes.Clone(raw[:min(len(raw), maxStrangeBody)])
+	}
+	return err
 }
 
-func (b *blankBody) Read(p []byte) (int, error) {
+// maxStrangeBody bounds what is kept of an answer that is not the API's.
+const maxStrangeBody = 1024
+
+// strangeBody notices whether a body that was read to its end had more than white space, and keeps the beginning of one
+// that is a web page.
+type strangeBody struct {
+	io.ReadCloser
+	filled, ended bool
+	page          []byte
+}
+
+func (b *strangeBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.filled = b.filled || len(bytes.TrimSpace(p[:n])) > 0
 	b.ended = b.ended || err == io.EOF
+	page := b.page != nil
+	if !b.filled {
+		text := bytes.TrimSpace(p[:n])
+		b.filled = len(text) > 0
+		page = b.filled && text[0] == '<' // neither events nor frames begin so
+	}
+	if page {
+		b.page = append(b.page, p[:min(n, maxStrangeBody-len(b.page))]...)
+	}
 	return n, err
 }
 
@@ -512,7 +541,7 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 		}
 		resp, err := op.Decode(a.call, a.resp.Header, raw)
 		if err != nil {
-			return err
+			return unreadable(err, raw)
 		}
 		a.call.Warn(Warning{Code: "stream", Message: "the host answered at once instead of streaming"})
 		s.next = e.replay(resp)
@@ -520,12 +549,15 @@ func (e *endpoint[Req, Resp, Chunk]) primeFrom(s *Stream[Chunk], op *Op[Req, Res
 			return err
 		}
 	} else {
-		body := &blankBody{ReadCloser: a.resp.Body}
+		body := &strangeBody{ReadCloser: a.resp.Body}
 		a.resp.Body = body
 		s.next = op.Stream(a.call, body)
 		if err := s.prime(); err != nil {
-			if body.ended && !body.filled && errors.Is(err, ErrTruncated) {
+			switch {
+			case body.ended && !body.filled && errors.Is(err, ErrTruncated):
 				return errEmpty() // nothing was cut: nothing was said
+			case body.page != nil && (errors.Is(err, ErrTruncated) || errors.Is(err, ErrProtocol)):
+				return webPage(body.page)
 			}
 			return err
 		}

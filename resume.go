@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -17,6 +18,7 @@ func (c *Call) Resume(ctx context.Context, s *Stream[CompletionChunk],
 	next func(ctx context.Context, err *Error) (*Stream[CompletionChunk], Marker)) *Stream[CompletionChunk] {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &resumed{current: s, cancel: cancel}
+	var switched []Warning
 	out := &Stream[CompletionChunk]{meta: s.meta, watch: newCompletionWatcher(c), firstContent: s.firstContent}
 	out.stop = r.close
 	out.next = func() (*CompletionChunk, error) {
@@ -37,11 +39,15 @@ func (c *Call) Resume(ctx context.Context, s *Stream[CompletionChunk],
 				return nil, errClosed
 			}
 			out.meta = other.meta
+			switched = append(switched, Warning{Code: "stream", Message: "the stream broke off, and another went on: " + string(marker)})
 			return &CompletionChunk{Object: "chat.completion.chunk", Model: other.meta.Model, Marker: marker}, nil
 		}
 	}
 	out.settle = func(err error) error {
 		r.close()
+		meta := *r.current.meta
+		meta.Warnings, meta.Attempts = append(slices.Clip(meta.Warnings), switched...), c.account.made()
+		out.meta = &meta
 		if err == io.EOF {
 			return err
 		}

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -25,15 +26,66 @@ var publicTransport = sync.OnceValue(func() *http.Transport {
 })
 
 func newTransport(d *net.Dialer) *http.Transport {
-	return &http.Transport{
-		DialContext:            d.DialContext,
-		ForceAttemptHTTP2:      true,
+	t := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, done := untilAttemptEnds(ctx)
+			defer done()
+			return d.DialContext(ctx, network, address)
+		},
+		ForceAttemptHTTP2: true,
+		// The handshake behind a proxy is net/http's own, which does not end it with its attempt.
+		TLSHandshakeTimeout:    time.Minute,
 		MaxIdleConns:           1000,
 		MaxIdleConnsPerHost:    100,
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
 	}
+	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, done := untilAttemptEnds(ctx)
+		defer done()
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		config := t.TLSClientConfig.Clone() // which net/http has given the protocols to
+		if config.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		secured := tls.Client(conn, config)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secured, nil
+	}
+	return t
+}
+
+// untilAttemptEnds is ctx with the end of the attempt that it belongs to. net/http lets a dial go on when the request
+// that wanted it is over, since a later one may want the connection. To a host that does not answer it would go on for
+// as long as the system allows, and a handshake for ever. Call done after use.
+func untilAttemptEnds(ctx context.Context) (dial context.Context, done func()) {
+	attempt, ok := ctx.Value(attemptKey{}).(context.Context)
+	if !ok {
+		return ctx, func() {}
+	}
+	dial, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(attempt, cancel)
+	return dial, func() { stop(); cancel() }
+}
+
+type attemptKey struct{}
+
+// attemptContext can be found in contexts that were derived from it, though they may not end with it.
+type attemptContext struct{ context.Context }
+
+func (c *attemptContext) Value(key any) any {
+	if key == (attemptKey{}) {
+		return c.Context
+	}
+	return c.Context.Value(key)
 }
 
 var errNotPublic = errors.New("the address is not public; llm.WithPublicOnly refuses it")

@@ -29,6 +29,7 @@ var want = map[string]struct {
 	"structured":      {args: []string{"-model", "llmtest"}, out: []string{"Pancakes, 25 minutes", " 200 g flour", "3. Fry."}},
 	"vision":          {args: []string{"-model", "llmtest"}, out: []string{"flag of Switzerland"}},
 	"responses":       {args: []string{"-model", "llmtest"}, out: []string{"Paris.\nAbout two million"}},
+	"router":          {out: []string{"✗ 503", "| east is out for", "| chat falls back to small", "| west is back", "| east is back", "GROUP"}},
 	"custom-provider": {out: []string{"Polly wants a cracker! Polly wants a cracker!\nPolly wants a cracker"}},
 }
 

@@ -113,14 +113,12 @@ func bedrockStream(a *Answer, _ *Request) []frame {
 
 func bedrockFailure(f failure) (http.Header, any) {
 	names := map[int]string{400: "ValidationException", 401: "UnrecognizedClientException", 403: "AccessDeniedException", 404: "ResourceNotFoundException", 408: "ModelTimeoutException",
-		409: "ConflictException", 424: "ModelErrorException", 429: "ThrottlingException", 503: "ServiceUnavailableException"}
+		424: "ModelErrorException", 429: "ThrottlingException", 500: "InternalServerException", 503: "ServiceUnavailableException"}
 	name := names[f.status]
 	switch {
 	case f.reason == "quota":
 		name = "ServiceQuotaExceededException"
 	case name != "":
-	case f.status >= 500:
-		name = "InternalServerException"
 	default: // a status that is not Bedrock's comes from something in front of it
 		return http.Header{"X-Amzn-Requestid": {f.id}}, obj{"message": f.message}
 	}

@@ -74,7 +74,8 @@ const (
 type failure struct {
 	status  int
 	message string
-	// reason tells failures with the same status apart: "context_window", "content_policy", "quota".
+	// reason tells failures with the same status apart: "context_window", "content_policy", "quota",
+	// "field".
 	reason string
 	wait   time.Duration // that the body asks for
 	id     string        // of the request

@@ -35,6 +35,16 @@
 //	srv.Fault(llmtest.ErrorEvent.BeforeContent()) // an error event, before a word of it
 //	srv.FaultAlways(llmtest.Status(529))        // overloaded, and it does not get better
 //
+// What goes wrong below HTTP is there too, on real sockets: connections that are refused or go unanswered, names that do not
+// resolve, and, from [NewTLSServer], certificates that are not right, handshakes that stall, HTTP/2 that is broken off. The
+// transport of [Server.HTTPClient], which [Server.Client] has, meets what is on the way to the server; everything else comes
+// from the server, whatever the client is written in:
+//
+//	srv := llmtest.NewTLSServer(t)              // https and HTTP/2, with a certificate that Client trusts
+//	srv.Fault(llmtest.TLSExpired)               // the next connection is shown another one
+//	srv.Fault(llmtest.NameNotFound)             // a resolver says that there is no such host
+//	srv.Fault(llmtest.GoAway)                   // HTTP/2 ends the connection before it takes the request
+//
 // # Recordings
 //
 // [Recorder] is a transport that keeps live exchanges in a file, without the secrets in them; [Replay] answers from

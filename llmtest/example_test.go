@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/llmtest"
@@ -70,6 +72,48 @@ func ExampleServer_Fault() {
 	// Hello!
 	// true true
 	// "One, "
+}
+
+// What goes wrong below HTTP: here a host that is being restarted, whose certificate has ended after that.
+func ExampleStartTLS() {
+	srv, err := llmtest.StartTLS() // in a test: llmtest.NewTLSServer(t)
+	if err != nil {
+		panic(err)
+	}
+	defer srv.Close()
+	c := srv.Client(llm.WithBackoff(llm.Backoff{Initial: time.Millisecond, Max: time.Millisecond}))
+
+	srv.Fault(llmtest.Refused, llmtest.GoAway)
+	fmt.Println(greet(c, "Ada"))
+	srv.Fault(llmtest.TLSExpired)
+	_, err = c.Completion(context.Background(), &llm.CompletionRequest{Model: "openai/gpt-4o-mini", Messages: []llm.Message{llm.User("Hi")}})
+	fmt.Println(errors.Is(err, llm.ErrTLS))
+	// Output:
+	// You said: Greet Ada.
+	// true
+}
+
+// Any client can be sent to the server; the one of the kit knows its certificate, and the faults on the way to it.
+func ExampleServer_HTTPClient() {
+	srv, err := llmtest.StartTLS()
+	if err != nil {
+		panic(err)
+	}
+	defer srv.Close()
+	srv.Fault(llmtest.NameNotFound)
+	for range 2 {
+		resp, err := srv.HTTPClient().Get(srv.URL + "/v1/models")
+		if err != nil {
+			var dns *net.DNSError
+			fmt.Println("no such host:", errors.As(err, &dns) && dns.IsNotFound)
+			continue
+		}
+		fmt.Println(resp.Status, resp.Proto)
+		resp.Body.Close()
+	}
+	// Output:
+	// no such host: true
+	// 200 OK HTTP/2.0
 }
 
 // Answers made from the request, here from the result of the tool that the model called.

@@ -7,18 +7,58 @@ import (
 	"time"
 )
 
-// Fault is one way in which a host fails, by a name that stays. A fault in the answer's body comes after the first
-// content, unless [Fault.BeforeContent] moves it.
+// Fault is one way in which a host, or the way to it, fails, by a name that stays. A fault in the answer's body comes after
+// the first content, unless [Fault.BeforeContent] moves it.
 type Fault string
 
-// Faults of the connection. For one that is refused, close the server.
+// Faults of the way to the host. They strike the next new connection of a client that [Server.Client] made, or whose
+// transport is that of [Server.HTTPClient]: no server can do them by itself.
+const (
+	// Refused refuses the connection: nobody listens at the port.
+	Refused Fault = "refused"
+	// NameNotFound has a resolver say that the host's name does not exist (NXDOMAIN), NameTimeout has it say nothing:
+	// the look-up is given up after two tries of 100 ms.
+	NameNotFound Fault = "name-not-found"
+	NameTimeout  Fault = "name-timeout"
+	// ConnectStall lets the attempt to connect go unanswered, as behind a firewall that drops packets; see [BlackHole].
+	ConnectStall Fault = "connect-stall"
+)
+
+// Faults of TLS and HTTP/2. They strike the next new connection of any client, and need a server with TLS: see
+// [NewTLSServer] and [StartTLS].
+const (
+	// TLSExpired shows a certificate that ended an hour ago, TLSWrongHost one of another host, TLSUnknownCA one of an
+	// authority that nobody trusts.
+	TLSExpired   Fault = "tls-expired"
+	TLSWrongHost Fault = "tls-wrong-host"
+	TLSUnknownCA Fault = "tls-unknown-ca"
+	// TLSStall takes the connection and never answers in the handshake.
+	TLSStall Fault = "tls-stall"
+	// GoAway ends a connection of HTTP/2 when its first request comes, and says that the request was not taken (RFC
+	// 9113, section 6.8). RefusedStream refuses the request (section 8.7) and ends the connection then. Such requests are
+	// not read, and so not in [Server.Requests]. For clients without HTTP/2 the fault waits.
+	GoAway        Fault = "http2-goaway"
+	RefusedStream Fault = "http2-refused-stream"
+)
+
+// Faults of the request's way. They strike before the body of a request is read.
+const (
+	// UploadStall leaves the body unread and keeps silent, so that a large one cannot be sent.
+	UploadStall Fault = "upload-stall"
+	// UploadRefused answers 413 without reading the body.
+	UploadRefused Fault = "upload-refused"
+)
+
+// Faults of the connection.
 const (
 	// Reset resets the connection when the request has been read, before any header.
 	Reset Fault = "reset"
 	// Hangup closes the connection instead, in good order.
 	Hangup Fault = "hangup"
-	// Stale answers well and then closes the kept-alive connection without having said so: the next request on
-	// it fails before it is read.
+	// ResetBody resets the connection within the answer. Over HTTP/2, it and Reset reset the stream alone.
+	ResetBody Fault = "reset-body"
+	// Stale answers well and keeps the connection, until the next request comes on it: then it is closed, and the
+	// request is not read.
 	Stale Fault = "stale"
 	// HeadersNever keeps silent until the client leaves.
 	HeadersNever Fault = "headers-never"
@@ -56,8 +96,10 @@ const (
 	ErrorBody Fault = "error-body"
 	// ErrorEvent is an error (overloaded) as an event of the stream; for a whole answer it is [ErrorBody].
 	ErrorEvent Fault = "error-event"
-	// HTML is a 200 with a web page, as captive portals and proxies send it.
-	HTML Fault = "html"
+	// HTML is a 200 with a web page, as captive portals and proxies send it. HTMLAsJSON says that the page is what
+	// was asked for.
+	HTML       Fault = "html"
+	HTMLAsJSON Fault = "html-as-json"
 	// CutJSON is a 200 with a body of JSON that is cut, of the length that was said.
 	CutJSON Fault = "cut-json"
 	// NoChoices is an answer without choices, candidates or content.
@@ -104,9 +146,11 @@ const (
 // Faults that the host reports. See also [Status].
 const (
 	// RateLimitSeconds to RateLimitYear are 429, with Retry-After as seconds (1), as an HTTP date (2 s from now),
-	// in milliseconds (retry-after-ms: 100), in the body as the API words it (1 s), and as a year.
+	// in milliseconds (retry-after-ms: 100), in the body as the API words it (1 s), and as a year. RateLimitPast is a
+	// date of yesterday, as from a host whose clock is wrong.
 	RateLimitSeconds Fault = "rate-limit-seconds"
 	RateLimitDate    Fault = "rate-limit-date"
+	RateLimitPast    Fault = "rate-limit-past"
 	RateLimitMillis  Fault = "rate-limit-millis"
 	RateLimitBody    Fault = "rate-limit-body"
 	RateLimitYear    Fault = "rate-limit-year"
@@ -115,14 +159,18 @@ const (
 	// ContextWindow is a 400 for a prompt that is too long, ContentPolicy one that the safety system refused.
 	ContextWindow Fault = "context-window"
 	ContentPolicy Fault = "content-policy"
+	// InvalidField is a 400 that names the field that is wrong: the temperature.
+	InvalidField Fault = "invalid-field"
 	// BadKey is a 401 that repeats the key that was sent.
 	BadKey Fault = "bad-key"
 	// EchoPrompt is a 400 that repeats the prompt in its message.
 	EchoPrompt Fault = "echo-prompt"
 	// RedirectSameHost, RedirectOtherHost and RedirectLoop are 307 to another path of this host, to another host
-	// (the server under another name; see [Request] Redirected), and to itself.
+	// (the server under another name; see [Request] Redirected), and to itself. RedirectDowngrade is one from https to
+	// http, and needs a server with TLS.
 	RedirectSameHost  Fault = "redirect-same-host"
 	RedirectOtherHost Fault = "redirect-other-host"
+	RedirectDowngrade Fault = "redirect-downgrade"
 	RedirectLoop      Fault = "redirect-loop"
 	// Flapping fails every second request with a 503.
 	Flapping Fault = "flapping"
@@ -151,14 +199,15 @@ func (f Fault) before() bool { return strings.HasSuffix(string(f), beforeContent
 // content as well: those are listed both ways.
 func Faults() []Fault {
 	list := []Fault{
-		Reset, Hangup, Stale, HeadersNever, SlowHeaders, HugeHeaders, Stall, Pings, Drip, CutEvent, NoTerminal, NoLastChunk, LengthTooLong, OpenEnd,
-		AfterTerminal, Empty, ErrorBody, ErrorEvent, HTML, CutJSON, NoChoices, NoUsage, MalformedEvent, Doubled, OutOfOrder, ZeroToolIndexes, NoToolIndexes, LateToolName,
+		Refused, NameNotFound, NameTimeout, ConnectStall, TLSExpired, TLSWrongHost, TLSUnknownCA, TLSStall, GoAway, RefusedStream, UploadStall, UploadRefused,
+		Reset, Hangup, ResetBody, Stale, HeadersNever, SlowHeaders, HugeHeaders, Stall, Pings, Drip, CutEvent, NoTerminal, NoLastChunk, LengthTooLong, OpenEnd,
+		AfterTerminal, Empty, ErrorBody, ErrorEvent, HTML, HTMLAsJSON, CutJSON, NoChoices, NoUsage, MalformedEvent, Doubled, OutOfOrder, ZeroToolIndexes, NoToolIndexes, LateToolName,
 		InvalidUTF8, SplitRunes,
 		LoneSurrogate, HugeLine, Endless, EmptyDeltas, GzipBomb, BadGzip, UnknownEncoding, DeepJSON, HugeNumber, DoubledKeys, LongBody,
-		RateLimitSeconds, RateLimitDate, RateLimitMillis, RateLimitBody, RateLimitYear, QuotaExhausted, ContextWindow, ContentPolicy, BadKey, EchoPrompt,
-		RedirectSameHost, RedirectOtherHost, RedirectLoop, Flapping,
+		RateLimitSeconds, RateLimitDate, RateLimitPast, RateLimitMillis, RateLimitBody, RateLimitYear, QuotaExhausted, ContextWindow, ContentPolicy,
+		InvalidField, BadKey, EchoPrompt, RedirectSameHost, RedirectOtherHost, RedirectDowngrade, RedirectLoop, Flapping,
 	}
-	for _, f := range []Fault{Stall, Pings, CutEvent, NoLastChunk, LengthTooLong, ErrorEvent, MalformedEvent} {
+	for _, f := range []Fault{Stall, Pings, CutEvent, NoLastChunk, ResetBody, LengthTooLong, ErrorEvent, MalformedEvent} {
 		list = append(list, f.BeforeContent())
 	}
 	for _, code := range []int{400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 529} {
@@ -203,6 +252,8 @@ func (f Fault) reported(r *Request, key string) (fail failure, header http.Heade
 		return limited("Retry-After", "1")
 	case RateLimitDate:
 		return limited("Retry-After", time.Now().Add(2*time.Second).UTC().Format(http.TimeFormat))
+	case RateLimitPast:
+		return limited("Retry-After", time.Now().Add(-24*time.Hour).UTC().Format(http.TimeFormat))
 	case RateLimitMillis:
 		return limited("Retry-After-Ms", "100")
 	case RateLimitYear:
@@ -216,7 +267,9 @@ func (f Fault) reported(r *Request, key string) (fail failure, header http.Heade
 	case ContextWindow:
 		return failure{status: 400, reason: "context_window", message: contextWindowText[r.Dialect]}, header, true
 	case ContentPolicy:
-		return failure{status: 400, reason: "content_policy", message: "Your request was rejected by our safety system."}, header, true
+		return failure{status: 400, reason: "content_policy", message: contentPolicyText[r.Dialect]}, header, true
+	case InvalidField:
+		return failure{status: 400, reason: "field", message: invalidFieldText[r.Dialect]}, header, true
 	case BadKey:
 		return failure{status: 401, message: "Incorrect API key provided: " + key + "."}, header, true
 	case EchoPrompt:
@@ -241,4 +294,23 @@ var contextWindowText = map[Dialect]string{
 	Anthropic: "prompt is too long: 204568 tokens > 200000 maximum",
 	Gemini:    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
 	Bedrock:   "The model returned the following errors: Input is too long for requested model.",
+}
+
+// contentPolicyText is how the vendors word it, or their models do.
+var contentPolicyText = map[Dialect]string{
+	OpenAI:    "Your request was rejected by our safety system.",
+	Responses: "Your request was rejected by our safety system.",
+	Anthropic: "Output blocked by content filtering policy",
+	Gemini:    "The prompt could not be submitted. This prompt contains sensitive words that violate Google's Responsible AI practices.",
+	Bedrock:   "The model returned the following errors: Output blocked by content filtering policy",
+}
+
+// invalidFieldText is how the vendors name a field: Anthropic and Bedrock in the text alone.
+var invalidFieldText = map[Dialect]string{
+	OpenAI:    "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 9 instead.",
+	Responses: "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 9 instead.",
+	Anthropic: "temperature: Input should be less than or equal to 1",
+	Gemini:    "* GenerateContentRequest.generation_config.temperature: temperature must be in the range [0.0, 2.0].",
+	Bedrock: "1 validation error detected: Value '9.0' at 'inferenceConfig.temperature' failed to satisfy constraint: " +
+		"Member must have value less than or equal to 1",
 }

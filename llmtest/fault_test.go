@@ -22,6 +22,7 @@ var (
 	truncated = outcome{llm.ErrTruncated}
 	protocol  = outcome{llm.ErrProtocol}
 	tooLarge  = outcome{llm.ErrEventTooLarge}
+	connects  = outcome{llm.ErrConnectTimeout}
 	headers   = outcome{llm.ErrHeaderTimeout}
 	unreached = outcome{llm.ErrConnection}
 	reported  = outcome{llm.ErrServer, llm.ErrOverloaded}
@@ -36,6 +37,20 @@ var (
 
 // outcomes of the whole and of the streamed answer. They are what the contract's fault matrix asks for.
 var outcomes = map[llmtest.Fault][2]outcome{
+	llmtest.Refused:       {unreached, unreached},
+	llmtest.NameNotFound:  {{llm.ErrDNS}, {llm.ErrDNS}},
+	llmtest.NameTimeout:   {{llm.ErrDNS}, {llm.ErrDNS}},
+	llmtest.ConnectStall:  {connects, connects},
+	llmtest.TLSExpired:    {{llm.ErrTLS}, {llm.ErrTLS}},
+	llmtest.TLSWrongHost:  {{llm.ErrTLS}, {llm.ErrTLS}},
+	llmtest.TLSUnknownCA:  {{llm.ErrTLS}, {llm.ErrTLS}},
+	llmtest.TLSStall:      {connects, connects},
+	llmtest.GoAway:        {unreached, unreached},
+	llmtest.RefusedStream: {unreached, unreached},
+	llmtest.UploadStall:   {headers, headers},
+	llmtest.UploadRefused: {{llm.ErrTooLarge}, {llm.ErrTooLarge}},
+
+	llmtest.ResetBody:        {truncated, truncated},
 	llmtest.Reset:            {unreached, unreached},
 	llmtest.Hangup:           {unreached, unreached},
 	llmtest.Stale:            {fine, fine}, // over two attempts
@@ -55,6 +70,7 @@ var outcomes = map[llmtest.Fault][2]outcome{
 	llmtest.ErrorBody:        {inside200, inside200},
 	llmtest.ErrorEvent:       {inside200, reported},
 	llmtest.HTML:             {protocol, protocol},
+	llmtest.HTMLAsJSON:       {protocol, {llm.ErrProtocol, llm.ErrTruncated}},
 	llmtest.CutJSON:          {{llm.ErrTruncated, llm.ErrProtocol}, {llm.ErrTruncated, llm.ErrProtocol}},
 	llmtest.NoUsage:          {fine, fine},
 	llmtest.MalformedEvent:   {protocol, protocol},
@@ -78,6 +94,7 @@ var outcomes = map[llmtest.Fault][2]outcome{
 	llmtest.DoubledKeys:      {fine, fine},
 	llmtest.RateLimitSeconds: {limited, limited},
 	llmtest.RateLimitDate:    {limited, limited},
+	llmtest.RateLimitPast:    {limited, limited},
 	llmtest.RateLimitMillis:  {limited, limited},
 	llmtest.RateLimitBody:    {limited, limited},
 	llmtest.RateLimitYear:    {limited, limited},
@@ -85,10 +102,12 @@ var outcomes = map[llmtest.Fault][2]outcome{
 	llmtest.ContextWindow:    {{llm.ErrContextWindow}, {llm.ErrContextWindow}},
 	llmtest.ContentPolicy:    {{llm.ErrContentPolicy, llm.ErrInvalidRequest}, {llm.ErrContentPolicy, llm.ErrInvalidRequest}},
 	llmtest.BadKey:           {{llm.ErrAuthentication}, {llm.ErrAuthentication}},
+	llmtest.InvalidField:     {{llm.ErrInvalidRequest}, {llm.ErrInvalidRequest}},
 	llmtest.EchoPrompt:       {{llm.ErrInvalidRequest}, {llm.ErrInvalidRequest}},
 
 	llmtest.RedirectSameHost:  {redirects, redirects},
 	llmtest.RedirectOtherHost: {redirects, redirects},
+	llmtest.RedirectDowngrade: {redirects, redirects},
 	llmtest.RedirectLoop:      {redirects, redirects},
 	llmtest.Flapping:          {{llm.ErrOverloaded, llm.ErrServer}, fine},
 
@@ -96,6 +115,7 @@ var outcomes = map[llmtest.Fault][2]outcome{
 	llmtest.Pings.BeforeContent():          {total, {llm.ErrFirstContentTimeout}},
 	llmtest.CutEvent.BeforeContent():       {{llm.ErrTruncated, llm.ErrProtocol}, truncated},
 	llmtest.NoLastChunk.BeforeContent():    {truncated, truncated},
+	llmtest.ResetBody.BeforeContent():      {truncated, truncated},
 	llmtest.LengthTooLong.BeforeContent():  {truncated, truncated},
 	llmtest.ErrorEvent.BeforeContent():     {inside200, reported},
 	llmtest.MalformedEvent.BeforeContent(): {protocol, protocol},
@@ -141,8 +161,17 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// serverFor is a server that can have the fault.
+func serverFor(t *testing.T, f llmtest.Fault) *llmtest.Server {
+	switch f {
+	case llmtest.TLSExpired, llmtest.TLSWrongHost, llmtest.TLSUnknownCA, llmtest.TLSStall, llmtest.GoAway, llmtest.RefusedStream, llmtest.RedirectDowngrade:
+		return llmtest.NewTLSServer(t)
+	}
+	return llmtest.NewServer(t)
+}
+
 func tryFault(t *testing.T, model string, f llmtest.Fault, want outcome, stream bool) {
-	srv := llmtest.NewServer(t)
+	srv := serverFor(t, f)
 	srv.Reply(llmtest.Answer{Text: "Grüße aus Köln, sagt der Fuchs."})
 	srv.FaultAlways(f)
 	opts := []llm.Option{llm.WithMaxAttempts(1), llm.WithTimeout(30 * time.Second), llm.WithMaxBodyBytes(4 << 20), llm.WithMaxEventBytes(2 << 20)}
@@ -150,6 +179,8 @@ func tryFault(t *testing.T, model string, f llmtest.Fault, want outcome, stream 
 		switch k {
 		case llm.ErrTotalTimeout:
 			opts = append(opts, llm.WithTimeout(300*time.Millisecond))
+		case llm.ErrConnectTimeout:
+			opts = append(opts, llm.WithConnectTimeout(200*time.Millisecond))
 		case llm.ErrHeaderTimeout:
 			opts = append(opts, llm.WithHeaderTimeout(100*time.Millisecond))
 		case llm.ErrFirstContentTimeout:
@@ -198,7 +229,13 @@ func tryFault(t *testing.T, model string, f llmtest.Fault, want outcome, stream 
 		require.NotContains(t, text, llmtest.Key)
 		require.NotContains(t, text, prompt)
 	}
-	require.NotEmpty(t, srv.Requests())
+	switch f { // what strikes a connection leaves no request behind
+	case llmtest.Refused, llmtest.NameNotFound, llmtest.NameTimeout, llmtest.ConnectStall, llmtest.TLSExpired, llmtest.TLSWrongHost,
+		llmtest.TLSUnknownCA, llmtest.TLSStall, llmtest.GoAway, llmtest.RefusedStream:
+		require.Empty(t, srv.Requests())
+	default:
+		require.NotEmpty(t, srv.Requests())
+	}
 	for _, r := range srv.Requests() {
 		require.False(t, r.Redirected, "a redirect was followed")
 	}

@@ -116,6 +116,10 @@ func geminiFailure(f failure) (http.Header, any) {
 			"quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
 			"quotaId":     "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}}})
 	}
+	if f.reason == "field" {
+		details = append(details, obj{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []obj{{
+			"field": "generation_config.temperature", "description": f.message}}})
+	}
 	if f.status == http.StatusUnauthorized {
 		details = append(details, obj{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"})
 	}

@@ -93,8 +93,10 @@ func chatStream(a *Answer, r *Request) []frame {
 }
 
 func openaiFailure(f failure) (http.Header, any) {
-	kind, code := "invalid_request_error", any(nil)
+	kind, code, param := "invalid_request_error", any(nil), any(nil)
 	switch {
+	case f.reason == "field":
+		code, param = "decimal_above_max_value", "temperature"
 	case f.reason == "context_window":
 		code = "context_length_exceeded"
 	case f.reason == "content_policy":
@@ -114,7 +116,7 @@ func openaiFailure(f failure) (http.Header, any) {
 	if f.wait > 0 {
 		message += " Please try again in " + f.wait.String() + "."
 	}
-	return http.Header{"X-Request-Id": {f.id}}, obj{"error": obj{"message": message, "type": kind, "param": nil, "code": code}}
+	return http.Header{"X-Request-Id": {f.id}}, obj{"error": obj{"message": message, "type": kind, "param": param, "code": code}}
 }
 
 // OpenAI API reference, "Responses" and "Streaming events".
@@ -125,6 +127,9 @@ var responsesCodec = codec{
 	event: func(f failure) frame {
 		_, body := openaiFailure(f)
 		e := body.(obj)["error"].(obj)
+		if f.status >= 500 {
+			e["code"] = "server_error"
+		}
 		return frame{name: "error", data: marshal(obj{"type": "error", "code": e["code"], "message": e["message"], "param": nil, "sequence_number": 99})}
 	},
 	pack:        packSSE,

@@ -3,9 +3,10 @@ package llmtest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func (e *exchange) serve() {
 		for i := range 2048 {
 			e.w.Header().Set(fmt.Sprintf("X-Filler-%d", i), strings.Repeat("x", 1000))
 		}
-	case RedirectSameHost, RedirectOtherHost, RedirectLoop:
+	case RedirectSameHost, RedirectOtherHost, RedirectDowngrade, RedirectLoop:
 		e.redirect()
 		return
 	}
@@ -370,6 +371,12 @@ func (e *exchange) send(p *plan) {
 		next := frame(before)
 		e.write([][]byte{next[:len(next)/2]}, true)
 		panic(http.ErrAbortHandler)
+	case ResetBody:
+		e.write(p.frames[:before], true)
+		next := frame(before)
+		e.write([][]byte{next[:len(next)/2]}, true)
+		e.sleep(10 * time.Millisecond) // some systems drop at a reset what the client has not read
+		e.breakOff()
 	case LengthTooLong:
 		h.Set("Content-Length", strconv.Itoa(total+100))
 		e.write(p.frames[:before], true)
@@ -386,8 +393,10 @@ func (e *exchange) send(p *plan) {
 		e.hang()
 	case Empty:
 		w.WriteHeader(p.status)
-	case HTML:
-		h.Set("Content-Type", "text/html; charset=utf-8")
+	case HTML, HTMLAsJSON:
+		if e.fault.name() == HTML {
+			h.Set("Content-Type", "text/html; charset=utf-8")
+		}
 		e.write([][]byte{[]byte("<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in to the network</h1></body></html>")}, true)
 	case HugeLine:
 		e.fill(p, before, 100<<20)
@@ -427,7 +436,7 @@ func (e *exchange) write(list [][]byte, flush bool) bool {
 		http.NewResponseController(e.w).Flush()
 	}
 	select {
-	case <-e.s.done:
+	case <-e.s.ctx.Done():
 		return false
 	default:
 		return e.hr.Context().Err() == nil
@@ -512,14 +521,17 @@ func (e *exchange) emptyDeltas(p *plan, before int) {
 	e.write(p.frames[before:], true)
 }
 
-// breakOff closes the connection instead of answering.
+// breakOff closes the connection; in HTTP/2 it resets the stream.
 func (e *exchange) breakOff() {
 	conn, _, err := http.NewResponseController(e.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && e.fault.name() == Reset {
-		tcp.SetLinger(0) // unsent data is dropped, and the peer is sent RST
+	if c, ok := conn.(*tls.Conn); ok && e.fault.name() != Hangup {
+		conn = c.NetConn() // or it would say goodbye
+	}
+	if c, ok := conn.(*countedConn); ok && e.fault.name() != Hangup {
+		c.SetLinger(0) // unsent data is dropped, and the peer is sent RST
 	}
 	conn.Close()
 }
@@ -539,22 +551,23 @@ func (e *exchange) slowHeaders() {
 		}
 		select {
 		case <-t.C:
-		case <-e.s.done:
+		case <-e.s.ctx.Done():
 			return
 		}
 	}
 }
 
-// stale answers and closes the connection without a word.
+// stale answers, and closes the connection when the next request comes.
 func (e *exchange) stale(p *plan) {
-	conn, _, err := http.NewResponseController(e.w).Hijack()
+	conn, buf, err := http.NewResponseController(e.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(e.s.ctx, func() { conn.Close() })()
 	body := bytes.Join(p.frames, nil)
 	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", p.contentType, len(body), body)
-	time.Sleep(5 * time.Millisecond) // the client has put the connection into its pool before it closes
+	buf.Peek(1)
 }
 
 func (e *exchange) redirect() {
@@ -568,8 +581,10 @@ func (e *exchange) redirect() {
 	case RedirectSameHost:
 		target = "/elsewhere" + target
 	case RedirectOtherHost:
-		_, port, _ := net.SplitHostPort(strings.TrimPrefix(e.s.URL, "http://"))
-		target = "http://localhost:" + port + target
+		scheme, _, _ := strings.Cut(e.s.URL, ":")
+		target = scheme + "://localhost:" + e.s.port + target
+	case RedirectDowngrade:
+		target = strings.Replace(e.s.URL, "https:", "http:", 1) + target
 	}
 	e.w.Header().Set("Location", target+"?"+redirectMark+"=1")
 	e.w.WriteHeader(http.StatusTemporaryRedirect)

@@ -1,6 +1,8 @@
 package llmtest
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,26 +27,43 @@ const Key = "llmtest-key"
 // Server is a host of models for tests: see the package's documentation. Its methods may be called at any time,
 // also while requests are being answered.
 type Server struct {
-	// URL is where the server listens: "http://127.0.0.1:port".
+	// URL is where the server listens: "http://127.0.0.1:port", or "https://…" with TLS.
 	URL string
 
-	http *http.Server
-	done chan struct{} // closed by Close: whoever waits goes
+	http   *http.Server
+	client *http.Client
+	port   string
+	ctx    context.Context // ends with Close: whoever waits goes
+	cancel context.CancelFunc
+	// Connections: how many there have been, how many are open, and those that wait for a request.
+	accepted, open atomic.Int64
+	idle           sync.Map
 
-	mu       sync.Mutex
-	replies  []Answer
-	handle   func(Request) Answer
-	once     []Fault
-	always   Fault
-	requests []Request
-	serial   map[string]int
-	closed   bool
+	mu           sync.Mutex
+	replies      []Answer
+	handle       func(Request) Answer
+	once         []Fault
+	always       Fault
+	requests     []Request
+	serial       map[string]int
+	certificates map[Fault]*tls.Certificate
 }
 
 // NewServer starts a server that is closed at the end of the test.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s, err := Start()
+	return started(t, Start)
+}
+
+// NewTLSServer starts a server with TLS and HTTP/2 that is closed at the end of the test; see [StartTLS].
+func NewTLSServer(t testing.TB) *Server {
+	t.Helper()
+	return started(t, StartTLS)
+}
+
+func started(t testing.TB, start func() (*Server, error)) *Server {
+	t.Helper()
+	s, err := start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,28 +72,41 @@ func NewServer(t testing.TB) *Server {
 }
 
 // Start starts a server for programs that are no test. Close it when it is no longer needed.
-func Start() (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func Start() (*Server, error) { return start("http") }
+
+// StartTLS starts a server that speaks TLS, and HTTP/2 with clients that want it. Its certificate is made in this process;
+// [Server.Client] and [Server.HTTPClient] trust it, other clients need [CA].
+func StartTLS() (*Server, error) { return start("https") }
+
+func start(scheme string) (*Server, error) {
+	inner, err := listen()
 	if err != nil {
-		if l, err = net.Listen("tcp6", "[::1]:0"); err != nil {
-			return nil, fmt.Errorf("llmtest: %w", err)
+		return nil, err
+	}
+	s := &Server{URL: scheme + "://" + inner.Addr().String(), port: portOf(inner), client: newHTTPClient(), serial: make(map[string]int),
+		certificates: make(map[Fault]*tls.Certificate)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	l := &listener{Listener: inner, s: s, secure: scheme == "https", ready: make(chan net.Conn)}
+	if l.secure {
+		if _, err := s.certificate(""); err != nil {
+			inner.Close()
+			return nil, err
 		}
 	}
-	s := &Server{URL: "http://" + l.Addr().String(), done: make(chan struct{}), serial: make(map[string]int)}
-	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+		ConnState: s.connState}
+	servers.Store(s.port, s)
+	go l.run()
 	go s.http.Serve(l)
 	return s, nil
 }
 
 // Close ends all answers and closes all connections.
 func (s *Server) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.closed = true
-		close(s.done)
-		s.http.Close()
-	}
+	servers.CompareAndDelete(s.port, s)
+	s.cancel()
+	s.http.Close()
+	s.client.CloseIdleConnections()
 }
 
 // Reply adds answers to the script of the operations that answer with text: completions and responses, in whichever
@@ -81,8 +114,9 @@ func (s *Server) Close() {
 // that was asked for, or what the user said, repeated.
 func (s *Server) Reply(answers ...Answer) {
 	for _, a := range answers {
-		if !a.Fault.known() {
-			panic("llmtest: unknown fault " + strconv.Quote(string(a.Fault)))
+		s.mustKnow(a.Fault)
+		if a.Fault.stage() != atRequest {
+			panic("llmtest: the fault " + strconv.Quote(string(a.Fault)) + " comes before any answer: set it by Server.Fault")
 		}
 	}
 	s.mu.Lock()
@@ -100,26 +134,44 @@ func (s *Server) Handle(f func(Request) Answer) {
 
 // Fault makes the next requests fail, one for each fault given, in order. The request after them is answered as if
 // nothing had been: the script waits.
+//
+// A fault of the way to the server, or of TLS or HTTP/2, strikes the next new connection instead. Connections that are idle
+// when it is set are closed, so that the next request needs one.
 func (s *Server) Fault(faults ...Fault) {
 	for _, f := range faults {
 		s.mustKnow(f)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.once = append(s.once, faults...)
+	s.mu.Unlock()
+	if slices.ContainsFunc(faults, Fault.ofConnection) {
+		s.closeIdle()
+	}
 }
 
-// FaultAlways makes all requests fail, until it is called with "".
+// FaultAlways makes all requests, or all new connections, fail, until it is called with "".
 func (s *Server) FaultAlways(f Fault) {
 	s.mustKnow(f)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.always = f
+	s.mu.Unlock()
+	if f.ofConnection() {
+		s.closeIdle()
+	}
+}
+
+// closeIdle closes idle connections at both ends.
+func (s *Server) closeIdle() {
+	s.client.CloseIdleConnections()
+	s.idle.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
 }
 
 func (s *Server) mustKnow(f Fault) {
 	if !f.known() {
 		panic("llmtest: unknown fault " + strconv.Quote(string(f)))
+	}
+	if f.needsTLS() && strings.HasPrefix(s.URL, "http:") {
+		panic("llmtest: the fault " + strconv.Quote(string(f)) + " needs a server with TLS: use NewTLSServer or StartTLS")
 	}
 }
 
@@ -141,13 +193,13 @@ func (s *Server) Requests() []Request {
 // version that the vendor's own clients add is right as well.
 func (s *Server) BaseURL(provider string) string { return s.URL + "/" + provider }
 
-// Options point providers at this server, with a key, and read nothing from the environment. Without names they are
-// openai, anthropic, gemini and bedrock; every other provider that speaks one of their APIs is as good.
+// Options point providers at this server, with a key and the transport of [Server.HTTPClient], and read nothing from
+// the environment. Without names they are openai, anthropic, gemini and bedrock; every other provider that speaks one of their APIs is as good.
 func (s *Server) Options(providers ...string) []llm.Option {
 	if len(providers) == 0 {
 		providers = []string{"openai", "anthropic", "gemini", "bedrock"}
 	}
-	opts := []llm.Option{llm.WithoutEnv(), llm.WithSetting("AWS_REGION", "us-east-1")}
+	opts := []llm.Option{llm.WithoutEnv(), llm.WithSetting("AWS_REGION", "us-east-1"), llm.WithHTTPClient(s.client)}
 	for _, p := range providers {
 		opts = append(opts, llm.WithProviderBaseURL(p, s.BaseURL(p)), llm.WithProviderKey(p, Key))
 	}
@@ -162,6 +214,10 @@ func (s *Server) Client(opts ...llm.Option) *llm.Client {
 
 // serve answers a request.
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
+	if f := s.take(atUpload); f != "" {
+		s.refuseUpload(w, hr, f)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, 256<<20))
 	if err != nil {
 		return
@@ -179,6 +235,10 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	if a.Fault != "" && fault == "" {
 		fault = a.Fault
 	}
+	if fault != "" && (!fault.known() || fault.stage() != atRequest) { // Handle's; the other ways in have looked
+		e.fail(failure{status: 500, message: "llmtest: no answer can have the fault " + strconv.Quote(string(fault)) + "."}, nil)
+		return
+	}
 	if fault.name() == Flapping && s.count("flap")%2 == 0 {
 		fault = ""
 	}
@@ -189,17 +249,27 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	e.serve()
 }
 
+// refuseUpload leaves the request's body unread.
+func (s *Server) refuseUpload(w http.ResponseWriter, hr *http.Request, f Fault) {
+	r, _ := route(hr, nil)
+	r.takeHeader(hr.Header)
+	s.mu.Lock()
+	s.requests = append(s.requests, *r)
+	s.mu.Unlock()
+	e := &exchange{s: s, w: w, hr: hr, r: r, codec: codecs[r.Dialect], id: s.id("req_")}
+	if f == UploadStall {
+		e.hang()
+		return
+	}
+	e.fail(failure{status: http.StatusRequestEntityTooLarge, message: "The request is too large."}, nil)
+}
+
 // record keeps the request and picks its fault.
 func (s *Server) record(r *Request) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, *r)
-	if len(s.once) > 0 {
-		f := s.once[0]
-		s.once = s.once[1:]
-		return f
-	}
-	return s.always
+	return s.takeLocked(atRequest)
 }
 
 // answer is the next of the script, or what the handler makes.
@@ -363,7 +433,7 @@ func (e *exchange) sleep(d time.Duration) bool {
 		return true
 	case <-e.hr.Context().Done():
 		return false
-	case <-e.s.done:
+	case <-e.s.ctx.Done():
 		return false
 	}
 }
@@ -372,7 +442,7 @@ func (e *exchange) sleep(d time.Duration) bool {
 func (e *exchange) hang() {
 	select {
 	case <-e.hr.Context().Done():
-	case <-e.s.done:
+	case <-e.s.ctx.Done():
 	}
 }
 

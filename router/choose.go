@@ -267,7 +267,7 @@ func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string
 			return nil
 		}
 		// Another call was quicker to the last place in parallel: what was booked goes back.
-		t.rt.settle(&pick{d: at, group: c.g, at: taken.At, tokens: t.tokens(at), claims: t.claims()}, 0)
+		t.settle(&pick{d: at, at: taken.At, tokens: t.tokens(at)}, 0)
 		c.wait(at, parallelWait)
 		var rest []*deployment
 		for _, d := range entered {
@@ -294,8 +294,8 @@ func (c *choosing) wait(d *deployment, wait time.Duration) {
 func (c *choosing) take(d *deployment, reason string, taken Taken) {
 	t := c.t
 	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, at: taken.At}
-	if !taken.At.IsZero() {
-		c.p.tokens, c.p.claims = t.tokens(d), t.claims()
+	if !taken.At.IsZero() && d.TPM > 0 {
+		c.p.tokens = t.tokens(d)
 	}
 	if t.session != "" {
 		t.rt.sessions.put(t.session, d.ID, c.now, t.rt.config.SessionTTL)
@@ -380,10 +380,13 @@ func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Tak
 		}
 	}
 	ask := &lent.ask
-	*ask = Take{Choices: choices, Claims: t.claims()}
+	*ask = Take{Choices: choices}
+	if t.charges == nil { // a call is charged once, however often it is tried
+		ask.Claims = t.claims()
+	}
 	if t.rt.shared == nil {
 		taken, err := t.rt.local.Take(ctx, ask)
-		return taken, at(list, taken), err
+		return taken, t.charged(ask, list, taken), err
 	}
 	ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
 	taken, err := t.rt.shared.take(ctx, ask)
@@ -397,12 +400,16 @@ func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Tak
 			list[i].tier.version.Add(1)
 		}
 	}
-	return taken, at(list, taken), nil
+	return taken, t.charged(ask, list, taken), nil
 }
 
-func at(list []*deployment, taken Taken) *deployment {
+// charged is the deployment that was taken, nil for none; it remembers what the caller was charged.
+func (t *trip) charged(ask *Take, list []*deployment, taken Taken) *deployment {
 	if taken.Choice < 0 || taken.Choice >= len(list) {
 		return nil
+	}
+	if len(ask.Claims) > 0 {
+		t.charges, t.chargedAt = ask.Claims, taken.At
 	}
 	return list[taken.Choice]
 }

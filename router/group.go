@@ -162,6 +162,9 @@ func (rt *Router) newRoutes(c *Config, before *routes) (*routes, error) {
 				t.wildcards = append(t.wildcards, g)
 			}
 			g.queue.max = c.Queue.Max
+			if c.Hedge != nil {
+				g.streamTimes.q, g.answers.q = c.Hedge.Quantile, c.Hedge.Quantile
+			}
 			t.groups[name] = g
 			order = append(order, g)
 		}

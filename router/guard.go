@@ -99,22 +99,8 @@ func (g *guard) cool(d *deployment, pause time.Duration) {
 	}
 }
 
-// settle corrects what was booked for a try by what it has used.
-func (rt *Router) settle(p *pick, used int64) {
-	delta := used - p.tokens
-	if p.at.IsZero() || delta == 0 {
-		return
-	}
-	list := make([]Settlement, 0, 1+len(p.claims))
-	if p.d.TPM > 0 {
-		c := &p.d.claims[1]
-		list = append(list, Settlement{Key: c.Key, Window: c.Window, At: p.at, Delta: delta})
-	}
-	for i := range p.claims {
-		if c := &p.claims[i]; strings.HasSuffix(c.Key, ":tpm") {
-			list = append(list, Settlement{Key: c.Key, Window: c.Window, At: p.at, Delta: used - c.Amount})
-		}
-	}
+// settle corrects what was booked, with the next call where that costs a round trip.
+func (rt *Router) settle(list []Settlement) {
 	if len(list) == 0 {
 		return
 	}

@@ -41,8 +41,9 @@ func (h *history) add(v int64) {
 	h.late.Store(sorted[min(int(h.q*float64(len(sorted))), len(sorted)-1)])
 }
 
-// delay is after how long a call is late; 0: not known yet.
-func (h *history) delay() time.Duration { return time.Duration(h.late.Load()) }
+// delay is after how long a call is late; 0: not known yet. It is a little more than the quantile, or calls that all take
+// the same time would be late half of the time.
+func (h *history) delay() time.Duration { return time.Duration(h.late.Load() * 21 / 20) }
 
 // bucket is a token bucket without time: what comes in is a share of the calls.
 type bucket struct {

@@ -25,7 +25,8 @@ var (
 	// LowestLatency takes the one that has answered fastest of late: by the time to the first content for streams, by
 	// the time for each token of the answer otherwise. Those that are not slower than the fastest by more than a tenth
 	// and what chance explains share the calls: of two drawn, the less busy. One that was not used for half a minute,
-	// or never, is tried by one call at a time.
+	// or never, is tried by one call at a time. A latency is learnt when a call ends: where it grows with the load,
+	// PowerOfTwo, which counts calls in flight, is the better choice.
 	LowestLatency = Strategy{name: "lowest-latency", pick: lowestLatency}
 	// LowestCost takes the cheapest for what the call may use, by Price; those without a price come last.
 	LowestCost = Strategy{name: "lowest-cost", pick: lowestCost}
@@ -127,14 +128,14 @@ func shuffle(p *pool) int {
 	return p.below(len(p.list))
 }
 
-// lowest is the index with the lowest score. Of several it is the first from a place drawn by lot.
+// lowest is the index with the lowest score; of several, any.
 func (p *pool) lowest(score func(d *deployment) float64) int {
 	n := len(p.list)
-	best := p.below(n)
+	best, step := p.below(n), p.step()
 	value := score(p.list[best])
-	for k, i := 1, best+1; k < n; k, i = k+1, i+1 {
-		if i == n {
-			i = 0
+	for k, i := 1, best; k < n; k++ {
+		if i += step; i >= n {
+			i -= n
 		}
 		if v := score(p.list[i]); v < value {
 			best, value = i, v
@@ -142,6 +143,20 @@ func (p *pool) lowest(score func(d *deployment) float64) int {
 	}
 	return best
 }
+
+// step is how a list is gone through from a place drawn by lot, so that every place comes once. If it were always one,
+// whoever stands behind a place that is never chosen would get what falls to both.
+func (p *pool) step() int {
+	n := len(p.list)
+	for _, prime := range steps[p.below(len(steps)):] {
+		if prime < n && n%prime != 0 {
+			return prime
+		}
+	}
+	return 1
+}
+
+var steps = [...]int{3, 5, 7, 11, 13, 17, 19, 23}
 
 func leastBusy(p *pool) int {
 	return p.lowest(func(d *deployment) float64 { return float64(d.inFlight.Load()) })
@@ -170,13 +185,13 @@ func lowestLatency(p *pool) int {
 		return leastBusy(p)
 	}
 	near := func() int {
-		i := p.below(len(p.list))
+		i, step := p.below(len(p.list)), p.step()
 		for range p.list { // the speeds may change meanwhile
 			if v := p.list[i].speed(p.stream); v > 0 && v-2*p.list[i].doubt(p.stream) <= lowest*1.1 {
 				break
 			}
-			if i++; i == len(p.list) {
-				i = 0
+			if i += step; i >= len(p.list) {
+				i -= len(p.list)
 			}
 		}
 		return i

@@ -49,7 +49,6 @@ func (t *trip) resumable(ctx context.Context, res *llm.Result, p *pick) *llm.Res
 				if !ok {
 					return nil, ""
 				}
-				f.Warn(llm.Warning{Code: "stream", Message: "the stream broke off, and went on at another deployment: " + string(marker)})
 				return s, marker
 			}
 			at, err = next, e

@@ -27,7 +27,9 @@ type trip struct {
 	regions   []string
 	priority  int
 	limits    []Limit
-	entered   int      // how many of limits count the call as in flight
+	entered   int     // how many of limits count the call as in flight
+	charges   []Claim // that were booked for them, once for all tries
+	chargedAt time.Time
 	fallbacks []*group // instead of the group's own
 	replaced  bool
 
@@ -61,7 +63,6 @@ type pick struct {
 	reason  string
 	at      time.Time // of the booking in the store; zero: nothing was booked
 	tokens  int64     // that were booked
-	claims  []Claim   // the caller's
 	skipped []llm.Skipped
 }
 
@@ -74,7 +75,11 @@ func (t *trip) run(ctx context.Context) (*llm.Result, error) {
 	}
 	res, err := t.attempts(ctx)
 	if err != nil {
-		t.leave()
+		used := int64(-1)
+		if !mayHaveRun(err) {
+			used = 0
+		}
+		t.leave(used)
 	}
 	return res, err
 }
@@ -139,7 +144,7 @@ func (t *trip) prepare() error {
 	t.limits = t.rt.config.Limits(c)
 	for i := range t.limits {
 		if l := &t.limits[i]; l.Parallel > 0 && !t.rt.parallel.enter(l.Key, l.Parallel) {
-			t.leave()
+			t.leave(0)
 			return &llm.Error{Kind: llm.ErrRateLimit, Scope: llm.ScopeLocal, Temporary: true,
 				Message: fmt.Sprintf("%d calls of %s are under way, and that is its limit", l.Parallel, l.Key)}
 		}
@@ -148,8 +153,9 @@ func (t *trip) prepare() error {
 	return nil
 }
 
-// leave ends the call's presence under the caller's own limits.
-func (t *trip) leave() {
+// leave ends the call's presence under the caller's own limits. used are the tokens that it has used; negative: that is
+// not known, and what was booked stays.
+func (t *trip) leave(used int64) {
 	if t.entered == 0 {
 		return
 	}
@@ -159,6 +165,16 @@ func (t *trip) leave() {
 				t.rt.parallel.leave(l.Key)
 			}
 		}
+		if used < 0 {
+			return
+		}
+		var list []Settlement
+		for i := range t.charges {
+			if c := &t.charges[i]; strings.HasSuffix(c.Key, ":tpm") {
+				list = append(list, Settlement{Key: c.Key, Window: c.Window, At: t.chargedAt, Delta: used - c.Amount})
+			}
+		}
+		t.rt.settle(list)
 	})
 }
 
@@ -321,6 +337,9 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 		return pick{}, full(", and the call has no time to wait", busy)
 	}
 	w := t.group.queue.enter(t.priority)
+	if w == nil && t.group.queue.max < 0 {
+		return pick{}, full("", busy)
+	}
 	if w == nil {
 		return pick{}, full(", and the queue of those that wait is full", busy)
 	}
@@ -356,7 +375,7 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 
 // filtering says that not every deployment of the group can take every call.
 func (t *trip) filtering(g *group) bool {
-	return t.last != nil || t.kind != general || g.windows || g.capable || len(t.regions) > 0 ||
+	return len(t.tried) > 0 || t.last != nil || t.kind != general || g.windows || g.capable || len(t.regions) > 0 ||
 		t.rt.config.Tags != TagsIgnored
 }
 
@@ -508,16 +527,14 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 		return res, nil
 	}
 	o := f.Outcome(res)
-	t.done(p, &s, &o)
-	t.leave()
+	t.leave(t.done(p, &s, &o))
 	return res, nil
 }
 
 // follow takes in the end of a stream.
 func (t *trip) follow(f *llm.Call, res *llm.Result, p pick) {
 	f.OnDone(res, func(o *llm.Outcome) {
-		t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o)
-		t.leave()
+		t.leave(t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o))
 	})
 }
 
@@ -532,12 +549,12 @@ func (t *trip) slow(d *deployment, err error) error {
 	return e
 }
 
-// done takes in the end of a try: health, usage, limits.
-func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
+// done takes in the end of a try: health, usage, limits. It returns the tokens that were used, -1 if that is not known.
+func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
 	now := t.now()
 	d := p.d
 	d.inFlight.Add(-1)
-	total := int64(-1) // not known
+	total = -1
 	if o != nil {
 		if u := o.Usage; u != nil {
 			s.prompt, s.answer = u.PromptTokens, u.CompletionTokens
@@ -551,12 +568,20 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) {
 	if s.err != nil && total < 0 && !mayHaveRun(s.err) {
 		total = 0
 	}
-	if total >= 0 {
-		t.rt.settle(p, total)
-	}
+	t.settle(p, total)
 	if p.group.limited {
 		p.group.queue.wake()
 	}
+	return total
+}
+
+// settle corrects what was booked of a deployment's TPM by what was used, if that is known.
+func (t *trip) settle(p *pick, used int64) {
+	if p.at.IsZero() || p.d.TPM == 0 || used < 0 || used == p.tokens {
+		return
+	}
+	c := &p.d.claims[1]
+	t.rt.settle([]Settlement{{Key: c.Key, Window: c.Window, At: p.at, Delta: used - p.tokens}})
 }
 
 // mayHaveRun says whether a provider may have worked on a call that failed.
@@ -569,7 +594,7 @@ func mayHaveRun(err error) bool {
 func (t *trip) release(p *pick) {
 	p.d.inFlight.Add(-1)
 	p.d.probing.Store(false)
-	t.rt.settle(p, 0)
+	t.settle(p, 0)
 	if p.group.limited {
 		p.group.queue.wake()
 	}

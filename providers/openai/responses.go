@@ -4,6 +4,7 @@ package openai
 // without the caller's asking.
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -169,14 +170,17 @@ func (o *responses) decode(_ *llm.Call, h http.Header, body []byte) (*llm.Respon
 		}
 		return nil, llm.Malformed("the answer is not the JSON of a response", err)
 	}
-	if err := o.check(r); err != nil {
-		return nil, err
-	}
 	if r.ID == "" && r.Status == "" && len(r.Output) == 0 {
 		if e := bodyError(h, body); e != nil {
 			return nil, e
 		}
 		return nil, llm.Malformed("the answer has neither an id nor a status nor any output", nil)
+	}
+	if err := o.check(r); err != nil {
+		return nil, err
+	}
+	if len(r.Output) == 0 && r.Status == "completed" && !bytes.Contains(body, []byte(`"output"`)) {
+		return nil, llm.Malformed("the answer has no output", nil) // an empty one is a turn without words
 	}
 	return r, nil
 }

@@ -19,6 +19,7 @@ type responsesStream struct {
 	err  error                        // what read returns from now on
 
 	typ, item string // of the event before
+	order     order
 }
 
 func (o *responses) stream(call *llm.Call, body io.Reader) llm.Next[llm.ResponsesChunk] {
@@ -63,6 +64,13 @@ func (s *responsesStream) read() (*llm.ResponsesChunk, error) {
 		if c.Type == "" {
 			c.Type = string(ev.Name)
 		}
+		switch s.order.place(c, c.Type == s.typ) {
+		case placeAgain:
+			s.order.warn(s.call)
+			continue
+		case placeLate:
+			return nil, llm.Malformed("the events of the stream are out of order", nil)
+		}
 		s.typ = c.Type
 		if c.ItemID != "" {
 			s.item = c.ItemID
@@ -96,6 +104,45 @@ func (s *responsesStream) event(c *llm.ResponsesChunk, data []byte) (*llm.Respon
 		}
 	}
 	return c, nil
+}
+
+// order follows the events' sequence numbers, which not all hosts take seriously: an event comes late only if the one
+// before it left out its number, and again only if all of it does.
+type order struct {
+	last, missing int
+	delta         string
+	warned        bool
+}
+
+type place int
+
+const (
+	placeNext place = iota
+	placeAgain
+	placeLate
+)
+
+func (o *order) place(c *llm.ResponsesChunk, sameType bool) place {
+	n, delta, missing := c.SequenceNumber, o.delta, o.missing
+	o.delta, o.missing = c.Delta, 0
+	switch {
+	case n == 0: // the first, or not numbered
+	case n == o.last && sameType && c.Delta == delta:
+		return placeAgain
+	case n == missing:
+		return placeLate
+	case n == o.last+2:
+		o.missing = o.last + 1
+	}
+	o.last = n
+	return placeNext
+}
+
+func (o *order) warn(call *llm.Call) {
+	if !o.warned {
+		o.warned = true
+		call.Warn(llm.Warning{Code: "stream", Message: "the host sent an event twice; it was read once"})
+	}
 }
 
 func (s *responsesStream) undecodable(ev stream.Event, err error) error {

@@ -1,0 +1,5 @@
+//go:build !race && linux
+
+package faultmatrix
+
+const slow = 1

@@ -1,0 +1,55 @@
+package llm_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/llm-go/llm"
+	"github.com/stretchr/testify/require"
+)
+
+// A host that takes the connection and never answers the handshake sees it closed when the attempt is over, whether its
+// time has passed or its caller has left: nothing goes on dialling.
+func TestAbandonedDialsEnd(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, cancel func(), c *llm.Client) error{
+		"connect clock": func(ctx context.Context, _ func(), c *llm.Client) error {
+			_, err := c.Completion(ctx, ask("Hi"), llm.WithConnectTimeout(50*time.Millisecond))
+			require.ErrorIs(t, err, llm.ErrConnectTimeout)
+			return err
+		},
+		"cancelled": func(ctx context.Context, cancel func(), c *llm.Client) error {
+			time.AfterFunc(50*time.Millisecond, cancel)
+			_, err := c.CompletionStream(ctx, ask("Hi"))
+			require.ErrorIs(t, err, llm.ErrCanceled)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			closed := make(chan time.Time, 1)
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				io.Copy(io.Discard, conn)
+				closed <- time.Now()
+			}()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			require.Error(t, call(ctx, cancel, llm.New(llm.WithProvider(testProvider()), llm.WithBaseURL("https://"+l.Addr().String()),
+				llm.WithAPIKey(testKey), llm.WithoutEnv(), llm.WithMaxAttempts(1))))
+			select {
+			case <-closed:
+			case <-time.After(5 * time.Second):
+				t.Fatal("the connection is still there")
+			}
+		})
+	}
+}
