@@ -272,13 +272,14 @@ func (c *chart) panel(title string, height float64, ticks ...tick) {
 
 // area fills between two heights (0 to 1) of each bucket; where ok is false there is a gap.
 func (c *chart) area(height float64, fill, title string, at func(i int) (low, high float64, ok bool)) {
-	var upper, lower []string
+	var upper, lower points
+	empty := true
 	flush := func() {
-		if len(upper) > 0 {
+		if !empty {
 			slices.Reverse(lower)
-			c.p(`<path d="M%sL%sZ" fill="%s"><title>%s</title></path>`, strings.Join(upper, "L"), strings.Join(lower, "L"), fill, html.EscapeString(title))
+			c.p(`<path d="M%sL%sZ" fill="%s"><title>%s</title></path>`, upper, lower, fill, html.EscapeString(title))
 		}
-		upper, lower = nil, nil
+		upper, lower, empty = nil, nil, true
 	}
 	n := len(c.r.Buckets)
 	for i := range n {
@@ -287,35 +288,62 @@ func (c *chart) area(height float64, fill, title string, at func(i int) (low, hi
 			flush()
 			continue
 		}
-		xs := []float64{c.middle(i)}
+		empty = empty && low == high
+		add := func(x float64) {
+			upper.add(x, c.y+height*(1-high))
+			lower.add(x, c.y+height*(1-low))
+		}
 		if len(upper) == 0 {
-			xs = []float64{c.x(c.r.Buckets[i].Start), xs[0]}
+			add(c.x(c.r.Buckets[i].Start))
 		}
+		add(c.middle(i))
 		if _, _, more := at(min(i+1, n-1)); i == n-1 || !more {
-			xs = append(xs, c.x(min(c.r.Buckets[i].Start+c.r.Bucket, c.r.Duration)))
-		}
-		for _, x := range xs {
-			upper = append(upper, fmt.Sprintf("%.1f %.1f", x, c.y+height*(1-high)))
-			lower = append(lower, fmt.Sprintf("%.1f %.1f", x, c.y+height*(1-low)))
+			add(c.x(min(c.r.Buckets[i].Start+c.r.Bucket, c.r.Duration)))
 		}
 	}
 	flush()
 }
 
+// points are a line.
+type points [][2]float64
+
+// add leaves out what lies on a horizontal line anyway.
+func (p *points) add(x, y float64) {
+	if n := len(*p); n > 1 && (*p)[n-1][1] == y && (*p)[n-2][1] == y {
+		*p = (*p)[:n-1]
+	}
+	*p = append(*p, [2]float64{x, y})
+}
+
+func (p points) String() string {
+	var b strings.Builder
+	for i, at := range p {
+		if i > 0 {
+			b.WriteByte('L')
+		}
+		fmt.Fprintf(&b, "%.1f %.1f", at[0], at[1])
+	}
+	return b.String()
+}
+
 // line joins the heights (0 to 1) of the buckets.
 func (c *chart) line(height float64, style string, at func(i int) (v float64, ok bool)) {
 	var d strings.Builder
-	gap := true
-	for i := range c.r.Buckets {
-		v, ok := at(i)
-		switch x, y := c.middle(i), c.y+height*(1-v); {
-		case ok && gap:
-			fmt.Fprintf(&d, "M%.1f %.1fh0", x, y) // with a round cap, so that one point alone is seen
-		case ok:
-			fmt.Fprintf(&d, "L%.1f %.1f", x, y)
+	var run points
+	flush := func() {
+		if len(run) > 0 {
+			fmt.Fprintf(&d, "M%sh0", run) // with a round cap, so that one point alone is seen
 		}
-		gap = !ok
+		run = nil
 	}
+	for i := range c.r.Buckets {
+		if v, ok := at(i); ok {
+			run.add(c.middle(i), c.y+height*(1-v))
+		} else {
+			flush()
+		}
+	}
+	flush()
 	c.p(`<path class="line" stroke-linecap="round" stroke-linejoin="round" d="%s" %s/>`, d.String(), style)
 }
 

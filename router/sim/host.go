@@ -257,7 +257,7 @@ func (h *host) plan(t *try, key string) plan {
 		return refuse(Fault{Status: 400, Kind: llm.ErrContextWindow})
 	}
 	if wait := h.limit(now, key, k, t.tokens); wait > 0 {
-		return refuse(RateLimited(wait))
+		return refuse(RateLimited((wait + time.Second - 1).Truncate(time.Second)))
 	}
 	if h.Capacity > 0 && h.inFlight > h.Capacity {
 		if h.Refuse != 0 {

@@ -20,8 +20,9 @@ type Upstream struct {
 	// or are refused with the status Refuse, such as 429 or 503. 0: any number.
 	Capacity int
 	Refuse   int
-	// RPM and TPM are limits of each key, in any window of 60 s. What exceeds them gets a 429 whose Retry-After says
-	// when there will be room. Tokens are those of the prompt and of the answer. 0: none.
+	// RPM and TPM are limits of each key, in any window of 60 s. What exceeds them gets a 429 whose Retry-After says, in
+	// whole seconds as in HTTP (RFC 9110, 10.2.3), when there will be room. Tokens are those of the prompt and of the
+	// answer. 0: none.
 	RPM, TPM int
 	// ContextWindow is the most tokens that prompt and answer may have; beyond it calls are refused. 0: any number.
 	ContextWindow int

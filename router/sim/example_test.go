@@ -1,0 +1,86 @@
+package sim_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/router"
+	"github.com/llm-go/llm/router/sim"
+)
+
+// What if the European deployment becomes slow at ten o'clock?
+func Example() {
+	report, err := sim.Run(sim.Config{
+		Router: router.Config{
+			Strategy: router.PowerOfTwo,
+			Deployments: []router.Deployment{
+				{ID: "eu", Group: "fast", Model: "azure/gpt-4.1-mini"},
+				{ID: "us", Group: "fast", Model: "openai/gpt-4.1-mini"},
+			},
+		},
+		Upstreams: map[string]sim.Upstream{
+			"eu": {Phases: []sim.Phase{{From: 10 * time.Hour, Until: 11 * time.Hour, Slow: 6}}},
+		},
+		Load:     sim.Poisson(5), // calls a second
+		Duration: 12 * time.Hour,
+		Seed:     1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.1f %% of the calls succeeded, p99 %s\n", 100*report.Success(), report.Latency.P99.Round(100*time.Millisecond))
+	for _, b := range report.Buckets {
+		if b.Start%time.Hour == 0 && b.Start >= 9*time.Hour {
+			fmt.Printf("%s: eu %d, us %d attempts in %s\n", b.Start, b.Attempts[0], b.Attempts[1], report.Bucket)
+		}
+	}
+	// fmt.Print(report) has it as a table, report.WriteSVG as a picture.
+
+	// Output:
+	// 100.0 % of the calls succeeded, p99 2.2s
+	// 9h0m0s: eu 768, us 736 attempts in 5m0s
+	// 10h0m0s: eu 76, us 1418 attempts in 5m0s
+	// 11h0m0s: eu 734, us 777 attempts in 5m0s
+}
+
+// Four processes that share their limits, a day's curve of streams in sessions, a small host of one's own that comes
+// first, a rented one, and a fallback for the rest.
+func ExampleRun() {
+	report, err := sim.Run(sim.Config{
+		Router: router.Config{
+			Deployments: []router.Deployment{
+				{ID: "own", Group: "chat", Model: "vllm/llama-3.3-70b", MaxParallel: 4},
+				{ID: "rented", Group: "chat", Model: "openai/gpt-4.1-mini", RPM: 60, Order: 1, Price: &router.Price{Input: 0.4, Output: 1.6}},
+			},
+			Fallbacks: map[string][]string{"chat": {"groq/llama-3.3-70b-versatile"}},
+		},
+		Upstreams: map[string]sim.Upstream{
+			"own": {Latency: sim.LogNormal(300*time.Millisecond, 0.5), TokensPerSecond: 60, Capacity: 16, Refuse: 503},
+		},
+		Load: sim.Varying(func(t time.Duration) float64 { // calls a second
+			if t > 8*time.Hour && t < 18*time.Hour {
+				return 6
+			}
+			return 0.5
+		}),
+		Request: func(n int, rnd *rand.Rand) sim.Request {
+			return sim.Request{Stream: true, Prompt: 200 + rnd.IntN(2000), Answer: 100 + rnd.IntN(400), MaxTokens: 500,
+				Options: []llm.Option{router.WithSession(fmt.Sprint(rnd.IntN(1000)))}}
+		},
+		Duration: 24 * time.Hour, Seed: 1,
+		Processes: 4, Store: sim.Memory,
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, d := range report.Deployments {
+		fmt.Printf("%s: %.0f %% of the calls, at most %d at a time and %d a minute\n", d.ID, 100*report.Share(d.ID), d.PeakInFlight, d.PeakRPM)
+	}
+
+	// Output:
+	// own: 49 % of the calls, at most 16 at a time and 174 a minute
+	// rented: 15 % of the calls, at most 9 at a time and 60 a minute
+	// groq/llama-3.3-70b-versatile: 37 % of the calls, at most 16 at a time and 221 a minute
+}
