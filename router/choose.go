@@ -30,6 +30,7 @@ func (s *scratch) giveBack() {
 // one of those that are only at their limits may have room; 0: there is none.
 func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err error) {
 	now := t.now()
+	t.refused = ""
 	lent := scratches.Get().(*scratch)
 	defer lent.giveBack()
 	var skipped []llm.Skipped
@@ -49,9 +50,9 @@ func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err erro
 			if err := c.from(ctx, tier, v); err != nil {
 				return p, 0, err
 			}
-			if skipped = c.skipped; c.p.d != nil {
+			if skipped = c.skipped; c.p.d != nil || t.refused != "" {
 				c.p.skipped = skipped
-				return c.p, 0, nil
+				return c.p, c.busy, nil
 			}
 			if c.busy > 0 && (busy == 0 || c.busy < busy) {
 				busy = c.busy
@@ -99,7 +100,7 @@ func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 	}
 	for len(list) > 0 {
 		picks, reason := c.prefer(list, sums, tier)
-		if err := c.admit(ctx, picks, reason); err != nil || c.p.d != nil {
+		if err := c.admit(ctx, picks, reason); err != nil || c.p.d != nil || t.refused != "" {
 			return err
 		}
 		if shared {
@@ -252,6 +253,10 @@ func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string
 		taken, at, err := t.take(ctx, entered, c.lent)
 		if err != nil {
 			return err
+		}
+		if at == nil && taken.Refused != "" { // the caller's own limit: no other deployment helps
+			t.refused, c.busy = taken.Refused, max(taken.Wait, time.Millisecond)
+			return nil
 		}
 		if at == nil {
 			for _, d := range entered {

@@ -193,6 +193,7 @@ func TestLimitsOfTheCaller(t *testing.T) {
 		}
 		_, err := c.Completion(t.Context(), ask("g"), ada)
 		require.ErrorIs(t, err, llm.ErrRateLimit)
+		require.ErrorContains(t, err, "user:ada is at its limit")
 		time.Sleep(2 * time.Minute)
 		for _, id := range []string{"a", "b"} {
 			u.set(id, func(*llm.Call) error { time.Sleep(time.Second); return nil })
@@ -217,6 +218,33 @@ func TestLimitsOfTheCaller(t *testing.T) {
 		s, err := c.CompletionStream(t.Context(), ask("g"), ada)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
+	})
+}
+
+// Who waits for his own limit does not hold up others.
+func TestOneCallersLimitHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		list := group("g", "a")
+		list[0].RPM = 1000
+		_, c := client(t, u, router.Config{Deployments: list,
+			Limits: func(call *llm.Call) []router.Limit {
+				return []router.Limit{{Key: fmt.Sprint("user:", call.Metadata()["user"]), RPM: 2}}
+			}})
+		start := time.Now()
+		var wg sync.WaitGroup
+		var waited atomic.Int64
+		for range 6 {
+			wg.Go(func() {
+				answered(t, c, "g", llm.WithMetadata(map[string]any{"user": "ada"}), llm.WithTimeout(time.Hour))
+				waited.Store(int64(time.Since(start)))
+			})
+		}
+		synctest.Wait()
+		answered(t, c, "g", llm.WithMetadata(map[string]any{"user": "bob"}))
+		require.Zero(t, time.Since(start))
+		wg.Wait()
+		require.InDelta(t, 120, time.Duration(waited.Load()).Seconds(), 5)
 	})
 }
 

@@ -147,3 +147,42 @@ func (q *queue) wait(ctx context.Context, clock Clock, w *waiter, left time.Dura
 		}
 	}
 }
+
+// queues are those of callers' limits, by key; they exist while somebody waits in them.
+type queues struct {
+	mu    sync.Mutex
+	byKey map[string]*openQueue
+}
+
+type openQueue struct {
+	queue
+	users int
+}
+
+func (q *queues) open(key string, most int) *queue {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o := q.byKey[key]
+	if o == nil {
+		if q.byKey == nil {
+			q.byKey = make(map[string]*openQueue)
+		}
+		o = &openQueue{queue: queue{max: most}}
+		q.byKey[key] = o
+	}
+	o.users++
+	return &o.queue
+}
+
+func (q *queues) close(key string) {
+	if key == "" {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o := q.byKey[key]; o != nil {
+		if o.users--; o.users == 0 {
+			delete(q.byKey, key)
+		}
+	}
+}

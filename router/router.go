@@ -29,6 +29,7 @@ type Router struct {
 	shared    *guard  // nil: there is none
 	sessions  *sessions
 	parallel  parallel
+	waiting   queues
 	retries   *bucket
 	retryRate float64
 	hedges    *bucket

@@ -30,6 +30,7 @@ type trip struct {
 	entered   int     // how many of limits count the call as in flight
 	charges   []Claim // that were booked for them, once for all tries
 	chargedAt time.Time
+	refused   string   // the key of the limit that has no room
 	fallbacks []*group // instead of the group's own
 	replaced  bool
 
@@ -323,54 +324,75 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	return pick{}, t.last
 }
 
-// enqueue waits for room under the limits. busy is after how long there may be some.
+// enqueue waits for room under the limits. busy is after how long there may be some. Calls that their own caller's limit
+// keeps back wait apart, or they would hold up everybody.
 func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
-	full := func(what string, wait time.Duration) error {
-		return &llm.Error{Kind: llm.ErrRateLimit, Scope: llm.ScopeLocal, Temporary: true, RetryAfter: wait,
-			Message: fmt.Sprintf("the deployments of %q are at their limits%s", t.group.name, what)}
-	}
 	left := t.timeLeft(ctx)
 	if most := t.rt.config.Queue.MaxWait; most > 0 && (left < 0 || most < left) {
 		left = most
 	}
-	if left >= 0 && busy >= left {
-		return pick{}, full(", and the call has no time to wait", busy)
-	}
-	w := t.group.queue.enter(t.priority)
-	if w == nil && t.group.queue.max < 0 {
-		return pick{}, full("", busy)
-	}
-	if w == nil {
-		return pick{}, full(", and the queue of those that wait is full", busy)
-	}
 	start := t.rt.clock.Now()
-	var p pick
-	late := false
-	err := t.group.queue.wait(ctx, t.rt.clock, w, left, func() (bool, time.Duration, error) {
-		var again time.Duration
-		var err error
-		p, again, err = t.choose(ctx)
-		if p.d != nil || err != nil {
-			return true, 0, err
+	defer func() { t.queued += t.rt.clock.Now().Sub(start) }()
+	for {
+		if left >= 0 && busy >= left-t.rt.clock.Now().Sub(start) {
+			return t.noRoom(", and the call has no time to wait", busy)
 		}
-		if again <= 0 {
-			return true, 0, t.none()
+		queue, limit := &t.group.queue, t.refused
+		if limit != "" {
+			queue = t.rt.waiting.open(limit, t.group.queue.max)
 		}
-		rest := left - t.rt.clock.Now().Sub(start)
-		if left >= 0 && again >= rest {
-			late, busy = true, again
-			return true, 0, full(", and the call has no time to wait", again)
+		if queue.max < 0 {
+			t.rt.waiting.close(limit)
+			return t.noRoom("", busy)
 		}
-		return false, again, nil
-	})
-	t.queued += t.rt.clock.Now().Sub(start)
-	if errors.Is(err, errLate) {
-		err = full(", and the call had no time to wait longer", 0)
+		w := queue.enter(t.priority)
+		if w == nil {
+			t.rt.waiting.close(limit)
+			return t.noRoom(", and the queue of those that wait is full", busy)
+		}
+		rest := left
+		if left >= 0 {
+			rest = left - t.rt.clock.Now().Sub(start)
+		}
+		var p pick
+		err := queue.wait(ctx, t.rt.clock, w, rest, func() (done bool, again time.Duration, err error) {
+			p, busy, err = t.choose(ctx)
+			switch {
+			case p.d != nil || err != nil:
+				return true, 0, err
+			case busy <= 0:
+				return true, 0, t.none()
+			}
+			// What keeps it back has changed, or it can wait no longer: that is for the loop.
+			late := left >= 0 && busy >= left-t.rt.clock.Now().Sub(start)
+			return late || t.refused != limit, busy, nil
+		})
+		t.rt.waiting.close(limit)
+		switch {
+		case errors.Is(err, errLate):
+			return t.noRoom(", and the call had no time to wait longer", 0)
+		case err != nil || p.d != nil:
+			return p, err
+		}
 	}
-	if late && t.last != nil {
+}
+
+// noRoom is the end of a call that limits keep back.
+func (t *trip) noRoom(why string, wait time.Duration) (pick, error) {
+	if t.last != nil {
 		return pick{}, t.last
 	}
-	return p, err
+	message := fmt.Sprintf("the deployments of %q are at their limits", t.group.name)
+	if t.refused != "" {
+		message = t.limitName() + " is at its limit"
+	}
+	return pick{}, &llm.Error{Kind: llm.ErrRateLimit, Scope: llm.ScopeLocal, Temporary: true, RetryAfter: wait, Message: message + why}
+}
+
+// limitName is the caller's own limit that has no room, as the caller has named it.
+func (t *trip) limitName() string {
+	name := strings.TrimPrefix(t.refused, "{"+t.rt.config.Name+"}:l:")
+	return strings.TrimSuffix(strings.TrimSuffix(name, ":rpm"), ":tpm")
 }
 
 // filtering says that not every deployment of the group can take every call.
