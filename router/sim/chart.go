@@ -125,7 +125,7 @@ func (c *chart) draw() string {
 	bands := c.bands()
 	c.y = 78
 	c.legend(bands)
-	c.y += 10
+	c.y += 14
 	notes := c.noteRows()
 	top := c.y
 	c.y += float64(len(notes))*noteRow + panelGap - 10
@@ -226,7 +226,9 @@ func (c *chart) notes(rows [][]Note, top, bottom float64) {
 	for i, row := range rows {
 		for _, n := range row {
 			x, w, y := c.x(n.From), max(c.x(n.Until)-c.x(n.From), 1), top+float64(i)*noteRow
-			c.p(`<rect class="phase" x="%.1f" y="%.1f" width="%.1f" height="%.1f" opacity="0.09"/>`, x, y+noteRow, w, bottom-y-noteRow)
+			if n.From > 0 || n.Until < c.r.Duration { // what always holds needs no shade
+				c.p(`<rect class="phase" x="%.1f" y="%.1f" width="%.1f" height="%.1f" opacity="0.09"/>`, x, y+noteRow, w, bottom-y-noteRow)
+			}
 			c.p(`<rect class="phase" x="%.1f" y="%.1f" width="%.1f" height="2.5" opacity="0.8"/>`, x, y+12, w)
 			anchor, tx := "start", x
 			if x+6.2*float64(len(n.Text)) > chartRight {

@@ -22,18 +22,21 @@ const docs = "../../docs"
 
 const intro = `# Routing when things go wrong
 
-Written by ` + "`go test ./router/sim -run TestScenarios -update`" + `, and compared by the same test without the flag; do not edit by hand. Everything
-here comes from simulated runs with seed 1 of the router as it is, under its default settings: 3 failures in a row put a deployment out, for 5 s
-at first and 60 s at most, and at most a tenth of the calls are tried again. The time is virtual: the %s calls below take seconds. Run your own deployments the same way:
+Written by ` + "`go test ./router/sim -run TestScenarios -update`" + `, and compared by the same test without the flag; do not edit by hand.
+
+Everything here comes from simulated runs, with seed 1, of the router as it is and with its defaults: 3 failures in a row put a
+deployment out, for 5 s at first and 60 s at most, and at most a tenth of the calls are tried again. Time is virtual: the %s
+calls below take seconds. The package ` + "`router/sim`" + ` does the same for your own deployments:
 
 ` + "```go" + `
 %s
 ` + "```" + `
 
-Unless it says otherwise there are three deployments, a, b and c, a being the cheapest and the first; an answer takes 0.8 s in the median and 2 s
-in the 99th percentile, and calls come by chance (a Poisson process). "custom" is a strategy of the application's own, four lines long, that takes the deployment with
-the smallest product of calls in flight and latency. "Swing" is the most by which a deployment's share of 10 s differs from that of the 10 s before,
-in the whole run, the fault included.
+Unless it says otherwise there are three deployments, a, b and c, of which a is the cheapest and the first; an answer takes 0.8 s in
+the median and 2 s in the 99th percentile, and calls come by chance (a Poisson process). "custom" is a strategy as an application
+may have it, of a few lines: it takes the deployment with the smallest product of calls in flight and latency. "Swing" is the
+most by which a deployment's share of the attempts of 10 s differs from that of the 10 s before, the fault included: it is large where a host
+goes out or comes back, and small otherwise.
 
 `
 
@@ -47,7 +50,7 @@ func document(t *testing.T, reports map[string]*sim.Report) {
 	calls := 0
 	for _, s := range scenarios {
 		fmt.Fprintf(&body, "## %s\n\n%s\n\n![%s](routing-%s.svg)\n\n", s.title, s.text, s.title, s.name)
-		fmt.Fprintf(&body, "| Strategy | Succeeded | Attempts a call | p50 | p99 | Swing | %s |\n|---|---:|---:|---:|---:|---:|---:|\n", upper(s.figure))
+		fmt.Fprintf(&body, "| Strategy | Succeeded | Attempts a call | p50 | p99 | Swing | %s |\n|---|---:|---:|---:|---:|---:|---:|\n", s.figure)
 		for _, strategy := range strategies {
 			r := reports[s.name+"/"+strategy.Name()]
 			if s.skips(strategy) {
@@ -87,10 +90,8 @@ func example(t *testing.T) string {
 	_, code, found := strings.Cut(string(b), "\nfunc Example() {\n")
 	require.True(t, found)
 	code, _, _ = strings.Cut(code, "\n\t// Output:")
-	return strings.ReplaceAll(strings.TrimPrefix(strings.ReplaceAll("\n"+code, "\n\t", "\n"), "\n"), "\t", "    ")
+	return strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll("\n"+code, "\n\t", "\n")), "\t", "    ")
 }
-
-func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func percent(v float64) string {
 	if v > 0.9995 && v < 1 {

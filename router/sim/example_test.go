@@ -23,7 +23,7 @@ func Example() {
 		Upstreams: map[string]sim.Upstream{
 			"eu": {Phases: []sim.Phase{{From: 10 * time.Hour, Until: 11 * time.Hour, Slow: 6}}},
 		},
-		Load:     sim.Poisson(5), // calls a second
+		Load:     sim.Poisson(1), // calls a second
 		Duration: 12 * time.Hour,
 		Seed:     1,
 	})
@@ -45,7 +45,7 @@ func Example() {
 	// 11h0m0s: eu 734, us 777 attempts in 5m0s
 }
 
-// Four processes that share their limits, a day's curve of streams in sessions, a small host of one's own that comes
+// Four processes that share their limits, a busy hour of streams in sessions, a small host of one's own that comes
 // first, a rented one, and a fallback for the rest.
 func ExampleRun() {
 	report, err := sim.Run(sim.Config{
@@ -60,7 +60,7 @@ func ExampleRun() {
 			"own": {Latency: sim.LogNormal(300*time.Millisecond, 0.5), TokensPerSecond: 60, Capacity: 16, Refuse: 503},
 		},
 		Load: sim.Varying(func(t time.Duration) float64 { // calls a second
-			if t > 8*time.Hour && t < 18*time.Hour {
+			if t > time.Hour && t < 2*time.Hour {
 				return 6
 			}
 			return 0.5
@@ -69,7 +69,7 @@ func ExampleRun() {
 			return sim.Request{Stream: true, Prompt: 200 + rnd.IntN(2000), Answer: 100 + rnd.IntN(400), MaxTokens: 500,
 				Options: []llm.Option{router.WithSession(fmt.Sprint(rnd.IntN(1000)))}}
 		},
-		Duration: 24 * time.Hour, Seed: 1,
+		Duration: 3 * time.Hour, Seed: 1,
 		Processes: 4, Store: sim.Memory,
 	})
 	if err != nil {

@@ -130,7 +130,7 @@ nine tenths of what they can do together, so it fits only if each gets its part.
 by itself. One that spreads evenly runs over the small hosts, one with a favourite runs over that, and both are minutes behind when the
 spike has passed. A latency is known only when a call has ended, so a strategy that looks at nothing else runs after it.`,
 		shown:  router.PowerOfTwo,
-		figure: "p99 of the minute after",
+		figure: "p99 of the minute after it",
 		of:     func(r *sim.Report) string { return seconds(between(r, 6*minute, 7*minute).P99) },
 		config: func() sim.Config {
 			return sim.Config{
@@ -164,7 +164,7 @@ spike has passed. A latency is known only when a call has ended, so a strategy t
 tried elsewhere. How long callers wait depends on whether the strategy sees that a is slow. Those that do not keep sending calls there
 until failures in a row put it out, and again when its probe succeeds, gradually.`,
 		shown:  router.PowerOfTwo,
-		figure: "share of a, from the first minute of it on",
+		figure: "share of a after its first minute",
 		of:     func(r *sim.Report) string { return percent(shareOf(between(r, 4*minute, 7*minute), 0)) },
 		config: func() sim.Config {
 			return sim.Config{
@@ -332,7 +332,7 @@ which concerns that key alone and says how long, and uses the next key at once. 
 		text: `Calls of one session stay on one deployment, for the sake of the prompt cache there. Sessions are of very different size, so the
 shares are not even, and that is right. When a is down its sessions move, and stay where they went.`,
 		shown:  router.PowerOfTwo,
-		figure: "share of a before, while it is down, and after",
+		figure: "share of a before, meanwhile, after",
 		of: func(r *sim.Report) string {
 			return percent(shareOf(between(r, 0, 4*minute), 0)) + ", " + percent(shareOf(between(r, 4*minute, 6*minute), 0)) + ", " + percent(shareOf(between(r, 6*minute, 10*minute), 0))
 		},

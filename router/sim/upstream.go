@@ -127,7 +127,7 @@ func (u *Upstream) check() error {
 	case u.ColdCalls > 0 && u.ColdSlow == 0:
 		return errors.New("ColdCalls needs ColdSlow, the factor by which they take longer")
 	case u.Refuse != 0 && (u.Refuse < 400 || u.Refuse > 599):
-		return fmt.Errorf("Refuse is an HTTP status of an error, not %d", u.Refuse)
+		return fmt.Errorf("the status of Refuse must be an error, 400 to 599, not %d", u.Refuse)
 	}
 	for i := range u.Phases {
 		p := &u.Phases[i]
