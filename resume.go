@@ -22,26 +22,24 @@ func (c *Call) Resume(ctx context.Context, s *Stream[CompletionChunk],
 	out := &Stream[CompletionChunk]{meta: s.meta, watch: newCompletionWatcher(c), firstContent: s.firstContent}
 	out.stop = r.close
 	out.next = func() (*CompletionChunk, error) {
-		for {
-			chunk, err := r.current.Next()
-			var failed *Error
-			if err == nil || err == io.EOF || !errors.As(err, &failed) || ctx.Err() != nil {
-				return chunk, err
-			}
-			if _, failed.Partial = out.watch.outcome(); failed.Partial == nil {
-				return nil, err
-			}
-			other, marker := next(ctx, failed)
-			if other == nil {
-				return nil, err
-			}
-			if !r.replace(other) {
-				return nil, errClosed
-			}
-			out.meta = other.meta
-			switched = append(switched, Warning{Code: "stream", Message: "the stream broke off, and another went on: " + string(marker)})
-			return &CompletionChunk{Object: "chat.completion.chunk", Model: other.meta.Model, Marker: marker}, nil
+		chunk, err := r.current.Next()
+		var failed *Error
+		if err == nil || err == io.EOF || !errors.As(err, &failed) || ctx.Err() != nil {
+			return chunk, err
 		}
+		if _, failed.Partial = out.watch.outcome(); failed.Partial == nil {
+			return nil, err
+		}
+		other, marker := next(ctx, failed)
+		if other == nil {
+			return nil, err
+		}
+		if !r.replace(other) {
+			return nil, errClosed
+		}
+		out.meta = other.meta
+		switched = append(switched, Warning{Code: "stream", Message: "the stream broke off, and another went on: " + string(marker)})
+		return &CompletionChunk{Object: "chat.completion.chunk", Model: other.meta.Model, Marker: marker}, nil
 	}
 	out.settle = func(err error) error {
 		r.close()

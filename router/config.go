@@ -2,6 +2,9 @@ package router
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -81,7 +84,7 @@ type Deployment struct {
 	Options []llm.Option
 	// Keys are several keys of one account or of several: they take turns, and one that is refused or limited is left
 	// out alone.
-	Keys []string
+	Keys Keys
 
 	// Weight is its share under [Shuffle]. Without weights in a group RPM is, and without RPM TPM.
 	Weight float64
@@ -112,6 +115,21 @@ type Deployment struct {
 	// Disabled takes it out of use: it gets no request at all.
 	Disabled bool
 }
+
+// Keys are kept out of what is printed: they are REDACTED for fmt, JSON and slog.
+type Keys []string
+
+// String says how many there are.
+func (k Keys) String() string { return fmt.Sprintf("[%d REDACTED]", len(k)) }
+
+// GoString is String for %#v.
+func (k Keys) GoString() string { return k.String() }
+
+// Format holds for all verbs.
+func (k Keys) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
+
+// MarshalJSON is String for encoding/json.
+func (k Keys) MarshalJSON() ([]byte, error) { return json.Marshal(k.String()) }
 
 // Price is in US dollars per million tokens.
 type Price struct{ Input, Output float64 }
@@ -204,7 +222,7 @@ const (
 // Event is something that happened to a deployment or a call.
 type Event struct {
 	Time time.Time
-	// Kind is "cooldown", "key_cooldown", "probe", "recovered", "kept" (failing, but the last to be kept in), "fallback",
+	// Kind is "cooldown", "key_cooldown", "probe", "recovered", "key_recovered", "kept" (failing, but the last to be kept in), "fallback",
 	// "hedge", "resume", "retry_budget" (used up), "store" (does not answer) or "store_recovered".
 	Kind              string
 	Group, Deployment string

@@ -14,9 +14,10 @@ import (
 type key struct {
 	options, streamOptions []llm.Option
 
-	out    atomic.Int64 // the instant until which it is left out; 0: it is not
-	misses int          // limits and refusals in a row; under the deployment's mu
-	reason atomic.Pointer[string]
+	out     atomic.Int64 // the instant until which it is left out; 0: it is not. Then one call tries it
+	probing atomic.Bool
+	misses  int // limits and refusals in a row; under the deployment's mu
+	reason  atomic.Pointer[string]
 	// What the provider's headers said was left of its own limit of tokens, until the instant of its reset.
 	tokens, tokensReset atomic.Int64
 }
@@ -47,6 +48,7 @@ type deployment struct {
 	requests, tokens       atomic.Int64 // of the last minute, as of
 	usedAt                 atomic.Int64
 	peak                   peak
+	typical                atomic.Int64 // a moving average of latencies, for operators
 
 	mu       sync.Mutex
 	failures int // in a row
@@ -78,16 +80,18 @@ func (d *deployment) available(now int64) (ready, due bool, from int64, reason s
 	}
 	for _, k := range d.keys {
 		switch out := k.out.Load(); {
-		case now >= out:
+		case out == 0:
 			return true, false, 0, ""
-		case from == 0 || out < from:
+		case now >= out:
+			due, from, reason = true, 0, "recovering"
+		case !due && (from == 0 || out < from):
 			from = out
 			if r := k.reason.Load(); r != nil {
 				reason = *r
 			}
 		}
 	}
-	return false, false, from, reason
+	return false, due, from, reason
 }
 
 // due is the instant from which d may be tried when there is nothing better.
@@ -96,7 +100,8 @@ func (d *deployment) due(now int64) int64 {
 	return from
 }
 
-// nextKey takes turns over the keys that are not left out. When all are, it is the one due first.
+// nextKey takes turns over the keys that are not left out. One that is due is tried by one call at a time. When all are
+// out, it is the one due first.
 func (d *deployment) nextKey(now int64, tried []*key) *key {
 	if len(d.keys) == 1 {
 		return d.keys[0]
@@ -105,7 +110,8 @@ func (d *deployment) nextKey(now int64, tried []*key) *key {
 	var best *key
 	for i := range d.keys {
 		k := d.keys[(int(turn)+i)%len(d.keys)]
-		if now >= k.out.Load() && !contains(tried, k) {
+		out := k.out.Load()
+		if !contains(tried, k) && (out == 0 || now >= out && k.probing.CompareAndSwap(false, true)) {
 			return k
 		}
 		if best == nil || k.out.Load() < best.out.Load() {
@@ -118,7 +124,7 @@ func (d *deployment) nextKey(now int64, tried []*key) *key {
 // freshKey says whether a key of d is neither left out nor in the list.
 func (d *deployment) freshKey(now int64, tried []*key) bool {
 	for _, k := range d.keys {
-		if now >= k.out.Load() && !contains(tried, k) {
+		if out := k.out.Load(); !contains(tried, k) && (out == 0 || now >= out && !k.probing.Load()) {
 			return true
 		}
 	}
@@ -214,8 +220,7 @@ func (d *deployment) record(now int64, s *sample) {
 		d.observe(now, s)
 		d.health.add(now, 1, 0)
 		d.failures = 0
-		s.key.misses = 0
-		event = d.recover(now)
+		event = d.recover(now, s.key)
 	case suspect, broken:
 		d.totals.Failures++
 		d.peak.penalize(now)
@@ -227,6 +232,7 @@ func (d *deployment) record(now int64, s *sample) {
 	}
 	if v == nothing || v == limited || v == refused {
 		d.probing.Store(false) // it said nothing about the deployment: the next call may tell
+		s.key.probing.Store(false)
 	}
 	d.mu.Unlock()
 	if event.Kind != "" {
@@ -238,16 +244,26 @@ func (d *deployment) record(now int64, s *sample) {
 func (d *deployment) opened(now int64, s *sample) {
 	d.mu.Lock()
 	d.observe(now, s)
-	event := d.recover(now)
+	event := d.recover(now, s.key)
 	d.mu.Unlock()
 	if event.Kind != "" {
 		d.changed(now, event)
 	}
 }
 
-// recover ends a time out; mu is held.
-func (d *deployment) recover(now int64) Event {
+// recover ends a time out of d and of the key; mu is held.
+func (d *deployment) recover(now int64, k *key) Event {
+	k.misses = 0
+	returned := false
+	if out := k.out.Load(); out != 0 && now >= out {
+		returned = k.out.CompareAndSwap(out, 0)
+		k.probing.Store(false)
+	}
 	if d.out.Load() == 0 && !d.kept.Load() {
+		d.probing.Store(false)
+		if returned {
+			return Event{Kind: "key_recovered"}
+		}
 		return Event{}
 	}
 	d.out.Store(0)
@@ -318,11 +334,13 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 		if pause = base << min(k.misses, 20); pause > h.MaxCooldown || pause <= 0 {
 			pause = h.MaxCooldown
 		}
-		if e.RetryAfter > 0 {
-			pause = e.RetryAfter // the provider knows best
+		if e.RetryAfter > 0 && k.misses == 0 {
+			pause = e.RetryAfter // the provider knows best, unless it is wrong again and again
 		}
+		pause = max(pause, e.RetryAfter)
 	}
 	k.misses++
+	k.probing.Store(false)
 	reason := string(e.Kind)
 	k.reason.Store(&reason)
 	if until := now + int64(min(pause, 24*time.Hour)); until > k.out.Load() {
@@ -363,6 +381,11 @@ func (d *deployment) observe(now int64, s *sample) {
 	}
 	d.sampled.Store(now)
 	d.peak.observe(now, float64(s.latency))
+	if old := d.typical.Load(); old == 0 {
+		d.typical.Store(int64(s.latency))
+	} else {
+		d.typical.Store(old + (int64(s.latency)-old)/8)
+	}
 	d.group.latencies(s.stream).add(int64(s.latency))
 }
 

@@ -24,7 +24,6 @@ type waiter struct {
 	priority int
 	serial   int64
 	index    int
-	first    bool
 	ready    chan struct{} // closed to have it look again; then replaced
 }
 

@@ -185,6 +185,7 @@ func (d *deployment) inherit(old *deployment) {
 	d.firstDoubt.Store(old.firstDoubt.Load())
 	d.tokenDoubt.Store(old.tokenDoubt.Load())
 	d.sampled.Store(old.sampled.Load())
+	d.typical.Store(old.typical.Load())
 	d.peak.value.Store(old.peak.value.Load())
 	d.peak.stamp.Store(old.peak.stamp.Load())
 	d.failures, d.ejected, d.reason = old.failures, old.ejected, old.reason

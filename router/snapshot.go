@@ -44,7 +44,8 @@ type DeploymentSnapshot struct {
 	InFlight      int
 	// Requests and Tokens of the last minute, from this process.
 	Requests, Tokens int64
-	// FirstContent and PerToken are means, Latency is the average that PowerOfTwo uses.
+	// FirstContent and PerToken are means of the last calls, Latency is a moving average of the time to an answer or to
+	// its first content.
 	FirstContent, PerToken, Latency time.Duration
 	Totals                          Totals
 }
@@ -79,7 +80,7 @@ func (d *deployment) snapshot(rt *Router, now int64) DeploymentSnapshot {
 	ready, due, from, reason := d.available(now)
 	s := DeploymentSnapshot{ID: d.ID, Model: d.Model, Order: d.Order, State: "ready", Keys: len(d.keys),
 		InFlight: int(d.inFlight.Load()), FirstContent: duration(d.firstContent.Load()), PerToken: duration(d.perToken.Load()),
-		Latency: duration(int64(d.peak.read(now)))}
+		Latency: duration(d.typical.Load())}
 	for _, k := range d.keys {
 		if now < k.out.Load() {
 			s.KeysOut++

@@ -616,6 +616,7 @@ func mayHaveRun(err error) bool {
 func (t *trip) release(p *pick) {
 	p.d.inFlight.Add(-1)
 	p.d.probing.Store(false)
+	p.k.probing.Store(false)
 	t.settle(p, 0)
 	if p.group.limited {
 		p.group.queue.wake()

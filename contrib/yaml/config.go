@@ -45,10 +45,11 @@ func (r *reader) config(doc *mapping) *Config {
 	if len(b.conf.Router.Deployments) == 0 && len(b.errors) == 0 {
 		b.fail(doc.value, "there is no deployment: model_list is missing or empty")
 	}
+	b.order()
 	b.names()
 	b.fallbacks()
-	b.conf.Middleware = fill(b.parameters)
 	b.routingGroups()
+	b.conf.Middleware = fill(b.parameters)
 
 	b.ignore(b.section(doc, "general_settings"), noProxy)
 	b.ignore(b.router, "this setting has no counterpart")
@@ -207,7 +208,7 @@ func (b *builder) routingGroups() {
 			name, ok := b.text(model)
 			switch {
 			case !ok || s.Name() == "":
-			case !b.isGroup(name):
+			case !b.own(name, model):
 				b.fail(model, "is no model_name of model_list")
 			default:
 				if b.conf.Router.Strategies == nil {
@@ -336,13 +337,11 @@ func (b *builder) names() {
 			case !ok || name == x.name:
 			case slices.Contains(b.groups, x.name):
 				b.fail(x.value, "this alias is also a model_name")
-			case slices.Contains(b.groups, name):
+			case b.own(name, target):
 				if c.Aliases == nil {
 					c.Aliases = make(map[string]string)
 				}
 				c.Aliases[x.name] = name
-			case b.isGroup(name):
-				b.note(target, "an alias cannot stand for a name that a wildcard takes: give the model an entry of its own")
 			default:
 				b.fail(target, "is no model_name of model_list")
 			}
@@ -357,4 +356,29 @@ func (b *builder) isGroup(name string) bool {
 		slices.ContainsFunc(b.wildcards, func(prefix string) bool {
 			return strings.HasPrefix(name, prefix) || name == prefix+"*"
 		})
+}
+
+// own makes a group of a name that only a wildcard takes, since an alias, fallbacks and a strategy belong to a group:
+// the wildcard's deployments once more, for this model. It reports whether the name is one of a group now.
+func (b *builder) own(name string, at value) bool {
+	if slices.Contains(b.groups, name) {
+		return true
+	}
+	wildcard := b.group(name)
+	prefix, found := strings.CutSuffix(wildcard, "*")
+	if !found || wildcard == name {
+		return found && slices.Contains(b.wildcards, prefix)
+	}
+	for _, d := range slices.Clone(b.conf.Router.Deployments) {
+		if d.Group != wildcard {
+			continue
+		}
+		if d.RPM > 0 || d.TPM > 0 || d.MaxParallel > 0 {
+			b.note(at, "the limits of the wildcard that takes this name hold for this name by itself")
+		}
+		params := b.parameters[d.ID]
+		d.ID, d.Group, d.Model = "", name, strings.ReplaceAll(d.Model, "*", strings.TrimPrefix(name, prefix))
+		b.add(d, params)
+	}
+	return true
 }

@@ -345,19 +345,20 @@ func mocked(text string) any {
 
 // limits reads what the router itself looks at.
 func (b *builder) limits(d *router.Deployment, e, params, info *mapping) {
-	anywhere := func(name string) (value, bool) {
-		for _, m := range []*mapping{params, e, info} {
-			if v, ok := m.get(name); ok {
-				return v, true
+	anywhere := func(name string) (found value, ok bool) {
+		for _, m := range []*mapping{info, e, params} {
+			if v, has := m.get(name); has {
+				found, ok = v, true
 			}
 		}
-		return value{}, false
+		return found, ok
 	}
 	whole := func(name string, to *int) {
 		if v, ok := anywhere(name); ok {
 			*to, _ = b.whole(v)
 		}
 	}
+	d.Order = unordered
 	whole("rpm", &d.RPM)
 	whole("tpm", &d.TPM)
 	whole("order", &d.Order)
@@ -390,6 +391,22 @@ func (b *builder) limits(d *router.Deployment, e, params, info *mapping) {
 	price("output_cost_per_token", &p.Output)
 	if d.Price != nil {
 		*d.Price = p
+	}
+}
+
+// unordered stands for an order that is not given.
+const unordered = -1
+
+// order puts those without an order behind those of their group that have one, as LiteLLM does.
+func (b *builder) order() {
+	last := make(map[string]int)
+	for _, d := range b.conf.Router.Deployments {
+		last[d.Group] = max(last[d.Group], d.Order+1)
+	}
+	for i := range b.conf.Router.Deployments {
+		if d := &b.conf.Router.Deployments[i]; d.Order == unordered {
+			d.Order = last[d.Group]
+		}
 	}
 }
 
@@ -435,7 +452,13 @@ func (b *builder) info(d *router.Deployment, info *mapping) {
 			has = append(has, c.capability)
 		}
 	}
-	if len(has) < len(capabilities) {
+	prefill := false // which is never taken for granted
+	if v, ok := info.get("supports_assistant_prefill"); ok {
+		if prefill, _ = b.switched(v); prefill {
+			has = append(has, router.Prefill)
+		}
+	}
+	if prefill || len(has) < len(capabilities) {
 		d.Capabilities = append([]router.Capability{}, has...)
 	}
 	if v, ok := info.get("blocked"); ok {

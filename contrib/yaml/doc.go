@@ -27,11 +27,12 @@
 //	extra_headers, headers, drop_params,        Options
 //	  additional_drop_params, mock_response
 //	rpm, tpm, max_parallel_requests, weight,    the fields of these names; order is Order, and regions come from
-//	  order, tags, region_name                    region_name, aws_region_name or vertex_location
+//	  order, tags, region_name                    region_name, aws_region_name or vertex_location. Those without an
+//	                                              order come after those that have one
 //	timeout, stream_timeout, max_retries        Timeout, StreamTimeout, MaxRetries
 //	input_cost_per_token, output_cost_per_token Price, for a million tokens
 //	model_info.max_input_tokens, max_tokens     ContextWindow
-//	model_info.supports_* false                 Capabilities without these
+//	model_info.supports_* false                 Capabilities without these; Prefill if supports_assistant_prefill
 //	model_info.blocked, supported_environments  Disabled
 //	litellm_credential_name                     the values of that entry of credential_list
 //	temperature, max_tokens, extra_body …       [Config.Middleware], for requests that do not have the parameter
@@ -39,7 +40,8 @@
 // And for all deployments together:
 //
 //	routing_strategy, routing_groups            Strategy, Strategies
-//	model_group_alias                           Aliases
+//	model_group_alias                           Aliases. A name that a wildcard takes becomes a group of its own, with
+//	                                              the wildcard's deployments, if it has an alias or fallbacks
 //	fallbacks, context_window_fallbacks,        Fallbacks, ContextFallbacks, ContentPolicyFallbacks. Without fallbacks
 //	  content_policy_fallbacks,                   of their own kind, prompts that are too long and refused contents
 //	  default_fallbacks                           take the fallbacks of all failures, as in LiteLLM

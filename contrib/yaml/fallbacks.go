@@ -49,7 +49,7 @@ func (b *builder) edges(setting string) (list []edge) {
 	}
 	for _, item := range items {
 		for _, x := range b.mapping(item).members {
-			from, ok := b.source(x.name)
+			from, ok := b.source(x)
 			switch {
 			case !ok:
 				b.note(x.value, "there is no such model_name, so these fallbacks are never used")
@@ -64,23 +64,22 @@ func (b *builder) edges(setting string) (list []edge) {
 }
 
 // source is the group that a name in front of fallbacks means. LiteLLM takes "gpt-4o" for "openai/gpt-4o" as well.
-func (b *builder) source(name string) (string, bool) {
+func (b *builder) source(x *member) (string, bool) {
+	name := x.name
 	if name == "*" {
 		return name, true
 	}
 	if group := b.conf.Router.Aliases[name]; group != "" {
 		return group, true
 	}
-	prefix, wildcard := strings.CutSuffix(name, "*")
-	if wildcard && slices.Contains(b.wildcards, prefix) || slices.Contains(b.groups, name) {
-		return name, true
-	}
-	for _, group := range b.groups {
-		if _, model, found := strings.Cut(group, "/"); found && model == name {
-			return group, true
+	if !slices.Contains(b.groups, name) {
+		for _, group := range b.groups {
+			if _, model, found := strings.Cut(group, "/"); found && model == name {
+				return group, true
+			}
 		}
 	}
-	return "", false
+	return name, b.own(name, x.value)
 }
 
 // targets reads a list of fallbacks.

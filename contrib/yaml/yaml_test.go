@@ -355,7 +355,7 @@ func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(entry+"include: [none.yaml]"), 0o600))
 	_, err = yaml.Load(filepath.Join(dir, "a.yaml"))
-	require.ErrorContains(t, err, "a.yaml:5: include[0]: the file cannot be read: no such file")
+	require.ErrorContains(t, err, "a.yaml:5: include[0]: the file cannot be read: ")
 }
 
 // What is noted about headers is what the engine refuses.
@@ -377,25 +377,37 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Names that a wildcard takes are groups too.
+// Names that a wildcard takes are groups too, and groups of their own where something belongs to them alone.
 func TestWildcards(t *testing.T) {
 	conf, err := yaml.Parse([]byte(`
 model_list:
   - {model_name: gpt-4o, litellm_params: {model: openai/gpt-4o}}
-  - {model_name: "anthropic/*", litellm_params: {model: "anthropic/*"}}
+  - {model_name: "anthropic/*", litellm_params: {model: "anthropic/*", rpm: 5, max_tokens: 7}, model_info: {id: any}}
   - {model_name: "claude-*", litellm_params: {model: "claude-*"}}
 litellm_settings:
-  fallbacks: [{gpt-4o: [anthropic/claude-haiku-4-5, claude-haiku-4-5]}, {"anthropic/*": [gpt-4o]}, {anthropic/claude-opus: [gpt-4o]}]
+  fallbacks: [{gpt-4o: [anthropic/claude-haiku-4-5, claude-haiku-4-5]}, {anthropic/claude-opus: [gpt-4o]}, {"claude-*": [gpt-4o]}]
 router_settings:
   model_group_alias: {haiku: claude-haiku-4-5}
+  routing_groups: [{models: [anthropic/claude-opus], routing_strategy: least-busy}]
 `))
 	require.NoError(t, err)
-	require.Equal(t, "anthropic/claude-*", conf.Router.Deployments[2].Model)
-	require.Equal(t, map[string][]string{"gpt-4o": {"anthropic/claude-haiku-4-5", "claude-haiku-4-5"}}, conf.Router.Fallbacks,
-		"the wildcard's own fallback would close a circle")
-	require.Len(t, conf.Notes, 3)
-	require.True(t, conf.Router.Strict)
-	_, err = router.New(conf.Router)
+	c := conf.Router
+	require.Equal(t, "anthropic/claude-*", c.Deployments[2].Model)
+	require.Len(t, c.Deployments, 5)
+	require.Equal(t, [2]string{"claude-haiku-4-5", "anthropic/claude-haiku-4-5"}, [2]string{c.Deployments[3].Group, c.Deployments[3].Model})
+	opus := c.Deployments[4]
+	require.Equal(t, [3]string{"anthropic/claude-opus", "anthropic/claude-opus", "anthropic/claude-opus"}, [3]string{opus.ID, opus.Group, opus.Model})
+	require.Equal(t, `{"max_completion_tokens":7}`, parameters(t, conf, opus.ID, new(llm.CompletionRequest)))
+	require.Equal(t, map[string]string{"haiku": "claude-haiku-4-5"}, c.Aliases)
+	require.Equal(t, "least-busy", c.Strategies["anthropic/claude-opus"].Name())
+	require.Equal(t, map[string][]string{
+		"gpt-4o":                {"anthropic/claude-haiku-4-5", "claude-haiku-4-5"},
+		"anthropic/claude-opus": {"gpt-4o"},
+		"claude-*":              {"gpt-4o"},
+	}, c.Fallbacks)
+	require.Len(t, conf.Notes, 1)
+	require.ErrorContains(t, conf.Notes[0], "line 7: litellm_settings.fallbacks[1].anthropic/claude-opus: the limits of the wildcard")
+	_, err = router.New(c)
 	require.NoError(t, err)
 }
 
@@ -459,6 +471,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("model_list: &a [{model_name: '*', litellm_params: {model: '*', <<: *a}}]"))
 	f.Add([]byte("a: &a {b: *a, <<: *a}\nmodel_list: [{model_name: x, litellm_params: {model: openai/x, temperature: *a, extra_body: *a}}]"))
+	f.Add([]byte("model_list: [{model_name: 'a*', litellm_params: {model: 'openai/*'}}, {model_name: '*', litellm_params: {model: '*'}}]\n" +
+		"router_settings: {fallbacks: [{ab: [a*, ac]}, {a*: [x/y]}, {'b*': [ab]}], model_group_alias: {x: ab, y: b/c}, default_fallbacks: [x]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		conf, err := yaml.Parse(data, yaml.WithLookup(func(string) (string, bool) { return "1", true }))
 		if err != nil {

@@ -1,5 +1,5 @@
-// Readme fills in the generated parts of README.md: the code of the examples, from example_test.go, and the table of
-// providers, from the registry.
+// Readme fills in the generated parts of README.md: the code of the examples, from example_test.go or the file that the
+// marker names, and the table of providers, from the registry.
 //
 //	go generate .                      writes README.md
 //	go run ./internal/readme -check    fails if that would change it
@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -46,7 +47,7 @@ func main() {
 }
 
 // part is a generated part of the page: from a marker to the next end.
-var part = regexp.MustCompile(`(?s)<!-- (example|providers) ?(\w*) -->\n.*?<!-- end -->`)
+var part = regexp.MustCompile(`(?s)<!-- (example|providers) ?(\w*) ?([\w/.]*) -->\n.*?<!-- end -->`)
 
 func fill(text string) (string, error) {
 	examples, err := bodies("example_test.go")
@@ -57,16 +58,23 @@ func fill(text string) (string, error) {
 		m := part.FindStringSubmatch(old)
 		content := table()
 		if m[1] == "example" {
-			code, ok := examples[m[2]]
-			if !ok {
-				err = fmt.Errorf("example_test.go has no %s", m[2])
+			from, file := examples, cmp.Or(m[3], "example_test.go")
+			if m[3] != "" {
+				var failed error
+				if from, failed = bodies(file); failed != nil {
+					err = failed
+				}
 			}
-			delete(examples, m[2])
+			code, ok := from[m[2]]
+			if !ok && err == nil {
+				err = fmt.Errorf("%s has no %s", file, m[2])
+			}
+			delete(from, m[2])
 			content = "```go\n" + code + "```\n"
 		}
 		return strings.SplitAfter(old, "\n")[0] + content + "<!-- end -->"
 	})
-	for name := range examples {
+	for name := range examples { // those of other packages are shown by their own documentation
 		err = fmt.Errorf("README.md does not show %s", name)
 	}
 	return text, err
