@@ -30,7 +30,7 @@ func (s *scratch) giveBack() {
 // one of those that are only at their limits may have room; 0: there is none.
 func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err error) {
 	now := t.now()
-	t.refused = ""
+	t.refused, t.anytime = "", false
 	lent := scratches.Get().(*scratch)
 	defer lent.giveBack()
 	var skipped []llm.Skipped
@@ -285,10 +285,18 @@ func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string
 	return nil
 }
 
-// parallelWait is for a place that gets free when another call ends, which wakes the queue.
-const parallelWait = time.Minute
+// A place that gets free when another call ends wakes the queue of its group; elsewhere it is looked for now and then.
+const (
+	parallelWait = time.Minute
+	lookAgain    = 50 * time.Millisecond
+)
 
 func (c *choosing) wait(d *deployment, wait time.Duration) {
+	if wait == parallelWait {
+		if c.t.anytime = true; c.g != c.t.group {
+			wait = lookAgain
+		}
+	}
 	if c.busy == 0 || wait < c.busy {
 		c.busy = wait
 	}
@@ -302,12 +310,23 @@ func (c *choosing) take(d *deployment, reason string, taken Taken) {
 	if !taken.At.IsZero() && d.TPM > 0 {
 		c.p.tokens = t.tokens(d)
 	}
-	if t.session != "" {
+	if t.session != "" && !c.elsewhere(d) {
 		t.rt.sessions.put(t.session, d.ID, c.now, t.rt.config.SessionTTL)
 	}
 	if c.stage > 0 && t.rt.config.OnEvent != nil {
 		t.rt.event(Event{Time: t.rt.time(c.now), Kind: "fallback", Group: t.group.name, Deployment: d.ID, Reason: c.g.name})
 	}
+}
+
+// elsewhere says that the session is with another deployment, which is well: this call went past it for its limits, or
+// after a failure.
+func (c *choosing) elsewhere(d *deployment) bool {
+	with := c.t.table.byID[c.t.rt.sessions.get(c.t.session, c.now)]
+	if with == nil || with == d || with.Disabled {
+		return false
+	}
+	ready, _, _, _ := with.available(c.now)
+	return ready
 }
 
 // enter counts a call as in flight, if MaxParallel allows one more.
@@ -419,12 +438,14 @@ func (t *trip) charged(ask *Take, list []*deployment, taken Taken) *deployment {
 	return list[taken.Choice]
 }
 
-// lastResort is for when all are out: the one due first is tried instead of failing the call.
+// lastResort is for when all are out: the one due first is tried instead of failing the call. What waits for a limit of
+// the provider is waited for.
 func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped) (pick, time.Duration, error) {
 	var best *deployment
 	var from *group
 	stage := 0
 	due := int64(0)
+	var busy time.Duration
 	for i := 0; ; i++ {
 		g, strict := t.stage(i)
 		if g == nil {
@@ -435,14 +456,23 @@ func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped)
 				if contains(t.tried, d) || t.unfit(d, g, strict) != "" || t.full(d, now) > 0 {
 					continue
 				}
+				if wait, trying, ok := d.limitedFor(now); ok { // it would only be refused
+					if trying {
+						wait, t.anytime = lookAgain, true
+					}
+					if busy == 0 || wait < busy {
+						busy = wait
+					}
+					continue
+				}
 				if at := d.due(now); best == nil || at < due {
 					best, from, stage, due = d, g, i, at
 				}
 			}
 		}
 	}
-	if best == nil {
-		return pick{}, 0, nil
+	if busy > 0 || best == nil {
+		return pick{}, busy, nil
 	}
 	if t.last != nil && (best.out.Load() != 0 || best.kept.Load()) { // a call that has failed elsewhere is no probe of what is known to be out
 		return pick{}, 0, nil

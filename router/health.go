@@ -15,6 +15,7 @@ type key struct {
 	options, streamOptions []llm.Option
 
 	out     atomic.Int64 // the instant until which it is left out; 0: it is not. Then one call tries it
+	limited atomic.Bool  // it is left out for a limit, which has an end, and not for what it is
 	probing atomic.Bool
 	misses  int // limits and refusals in a row; under the deployment's mu
 	reason  atomic.Pointer[string]
@@ -100,6 +101,28 @@ func (d *deployment) due(now int64) int64 {
 	return from
 }
 
+// limitedFor is how long all keys wait for limits of the provider to end; ok is false if that is not what keeps d back.
+// trying says that it may have ended, and one call is finding out.
+func (d *deployment) limitedFor(now int64) (wait time.Duration, trying, ok bool) {
+	if d.out.Load() != 0 {
+		return 0, false, false
+	}
+	for _, k := range d.keys {
+		out := k.out.Load()
+		switch {
+		case out == 0:
+			return 0, false, false
+		case !k.limited.Load():
+			continue
+		case now >= out:
+			return 0, true, true
+		case !ok || time.Duration(out-now) < wait:
+			wait, ok = time.Duration(out-now), true
+		}
+	}
+	return wait, false, ok
+}
+
 // nextKey takes turns over the keys that are not left out. One that is due is tried by one call at a time. When all are
 // out, it is the one due first.
 func (d *deployment) nextKey(now int64, tried []*key) *key {
@@ -183,7 +206,7 @@ func judge(err error) (verdict, *llm.Error) {
 		return limited, e
 	case e.Scope == llm.ScopeKey:
 		return refused, e
-	case e.Scope != llm.ScopeRoute:
+	case e.Scope != llm.ScopeRoute, errors.Is(e, llm.ErrConflict):
 		return nothing, e
 	case e.Temporary || errors.Is(e, llm.ErrUnknown):
 		return suspect, e
@@ -343,6 +366,7 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 	k.probing.Store(false)
 	reason := string(e.Kind)
 	k.reason.Store(&reason)
+	k.limited.Store(v == limited)
 	if until := now + int64(min(pause, 24*time.Hour)); until > k.out.Load() {
 		k.out.Store(until)
 	}

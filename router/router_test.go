@@ -355,10 +355,27 @@ func TestRetryAfterThatDoesNotFit(t *testing.T) {
 		require.Equal(t, 30*time.Second, e.RetryAfter)
 
 		u.reset()
+		_, err = c.Completion(t.Context(), ask("g"), llm.WithTimeout(10*time.Second))
+		require.ErrorIs(t, err, llm.ErrRateLimit)
+		require.Zero(t, time.Since(start))
+		require.Zero(t, u.total(), "it would only be refused")
+
 		_, err = c.Completion(t.Context(), ask("g"), llm.WithTimeout(40*time.Second))
 		require.ErrorIs(t, err, llm.ErrRateLimit)
 		require.Equal(t, 30*time.Second, time.Since(start))
-		require.Equal(t, 2, u.total())
+		require.Equal(t, 1, u.total())
+
+		// Of those that wait for the end of the limit one goes first, and the others when it has come through.
+		u.reset()
+		u.set("a", func(*llm.Call) error { time.Sleep(time.Second); return nil })
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { answered(t, c, "g") })
+		}
+		time.Sleep(30*time.Second + 500*time.Millisecond)
+		require.Equal(t, 1, u.total())
+		wg.Wait()
+		require.Equal(t, 62*time.Second, time.Since(start).Round(time.Second))
 	})
 }
 

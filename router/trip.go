@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ type trip struct {
 	charges   []Claim // that were booked for them, once for all tries
 	chargedAt time.Time
 	refused   string   // the key of the limit that has no room
+	anytime   bool     // there may be room when any call ends, and not only after a time
 	fallbacks []*group // instead of the group's own
 	replaced  bool
 
@@ -39,6 +41,7 @@ type trip struct {
 	tried     []*deployment
 	triedKeys []*key
 	tries     int
+	singles   int // failures that are tried again only once
 	budget    int
 	free      bool // the next try does not count against the retry budget
 	last      *llm.Error
@@ -221,8 +224,8 @@ func (t *trip) find(ctx context.Context) (pick, error) {
 	var p pick
 	var busy time.Duration
 	err := error(nil)
-	if t.group.limited && t.group.queue.behind(t.priority) {
-		busy = time.Millisecond
+	if t.group.queue.behind(t.priority) {
+		busy, t.anytime = time.Millisecond, true
 	} else {
 		p, busy, err = t.choose(ctx)
 	}
@@ -333,8 +336,11 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 	}
 	start := t.rt.clock.Now()
 	defer func() { t.queued += t.rt.clock.Now().Sub(start) }()
+	late := func(wait time.Duration) bool {
+		return left >= 0 && !t.anytime && wait >= left-t.rt.clock.Now().Sub(start)
+	}
 	for {
-		if left >= 0 && busy >= left-t.rt.clock.Now().Sub(start) {
+		if late(busy) {
 			return t.noRoom(", and the call has no time to wait", busy)
 		}
 		queue, limit := &t.group.queue, t.refused
@@ -364,8 +370,7 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 				return true, 0, t.none()
 			}
 			// What keeps it back has changed, or it can wait no longer: that is for the loop.
-			late := left >= 0 && busy >= left-t.rt.clock.Now().Sub(start)
-			return late || t.refused != limit, busy, nil
+			return late(busy) || t.refused != limit, busy, nil
 		})
 		t.rt.waiting.close(limit)
 		switch {
@@ -486,6 +491,10 @@ func (t *trip) again(p *pick, err error) bool {
 		t.kind, t.window, t.free = tooLong, max(t.window, p.d.ContextWindow), true
 	case errors.Is(e, llm.ErrContentPolicy):
 		t.kind, t.free = unsafe, true
+	case e.Status == http.StatusRequestTimeout, e.Status == http.StatusConflict, e.Status == http.StatusTooEarly:
+		if t.singles++; t.singles > 1 { // once more is right for these, and not more
+			return false
+		}
 	case errors.Is(e, llm.ErrUnsupported), errors.Is(e, llm.ErrUnsupportedParam), errors.Is(e, llm.ErrNotFound):
 		t.free = true
 	case e.Scope == llm.ScopeRequest:
@@ -591,9 +600,7 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
 		total = 0
 	}
 	t.settle(p, total)
-	if p.group.limited {
-		p.group.queue.wake()
-	}
+	p.group.queue.wake()
 	return total
 }
 
@@ -618,9 +625,7 @@ func (t *trip) release(p *pick) {
 	p.d.probing.Store(false)
 	p.k.probing.Store(false)
 	t.settle(p, 0)
-	if p.group.limited {
-		p.group.queue.wake()
-	}
+	p.group.queue.wake()
 }
 
 // pinned sends the call to one deployment, whatever its state.
