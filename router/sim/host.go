@@ -68,7 +68,10 @@ type plan struct {
 
 // serve is the last middleware: the provider.
 func (r *run) serve(ctx context.Context, c *llm.Call) (*llm.Result, error) {
-	own, _ := ctx.Value(callKey{}).(*callContext)
+	own, ok := ctx.Value(callKey{}).(*callContext)
+	if !ok {
+		return nil, llm.InvalidRequest("context", "sim: a middleware has replaced the call's context by one that is not derived from it")
+	}
 	h := r.hostOf(c)
 	for n := 0; ; n++ {
 		t := &try{run: r, host: h, call: own.call, start: r.clock.now, stream: c.Stream, route: c.Route}

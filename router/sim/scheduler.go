@@ -212,7 +212,7 @@ func closed(ch <-chan struct{}) bool {
 }
 
 // maxSteps is how often coroutines may be resumed at one moment: more is a loop that never waits.
-const maxSteps = 10_000_000
+const maxSteps = 1_000_000
 
 // settle resumes coroutines until all of them wait.
 func (s *scheduler) settle() {

@@ -196,6 +196,20 @@ func TestEnd(t *testing.T) {
 	require.Error(t, s.Wait(context.Background(), time.Second, nil))
 }
 
+// A loop without a wait is found, instead of running for ever.
+func TestNoProgress(t *testing.T) {
+	s := &scheduler{}
+	n := 0
+	var again func()
+	again = func() {
+		if n++; n < 2*maxSteps {
+			s.Go(again)
+		}
+	}
+	play(s, again)
+	require.ErrorContains(t, s.failed, "without a wait")
+}
+
 func TestWaitOutside(t *testing.T) {
 	s := &scheduler{}
 	require.ErrorContains(t, s.Wait(context.Background(), time.Second, nil), "Clock.Go")

@@ -24,7 +24,9 @@
 // for a host, for a place in a queue, between tries. All callers, hosts and waits take their turns in one goroutine's
 // time, so what a run shows of a router is its decisions, not its locks.
 //
-// What it costs: a host bills the answers that it gave, and half the answer of streams that broke off.
+// What the engine does between a router and a host is done here in its place: MaxRetries and StreamTimeout of a
+// deployment, without jitter. A store takes no time. A host bills the answers that it gave, and prompt and half the answer
+// of streams that broke off.
 package sim
 
 import (
@@ -55,13 +57,14 @@ type Config struct {
 	Upstreams map[string]Upstream
 	// Load says when calls come: [Poisson], [Steady], [Varying], [Replay].
 	Load Load
-	// Duration is how long calls come. Those that are under way then go on to their end.
+	// Duration is how long calls come. Those that are under way then go on to their end, for a day at most.
 	Duration time.Duration
 	// Seed repeats a run. 0: one is drawn; the report has it.
 	Seed uint64
 	// Request makes the n-th call, from 0; nil: the zero Request.
 	Request func(n int, rnd *rand.Rand) Request
-	// Options are those of the client: llm.WithMaxAttempts(5).
+	// Options are those of the client: llm.WithMaxAttempts(5). The time that a call has is in its Request, and callbacks
+	// see real times.
 	Options []llm.Option
 	// Processes is how many programs with a router each there are, which take the calls by chance. Default 1.
 	Processes int
@@ -150,7 +153,7 @@ const (
 	drawRouters
 )
 
-// Run simulates. It returns an error for a configuration that is wrong, and for a panic in a call, with its stack.
+// Run simulates. It returns an error for a configuration that is wrong, and for a panic, with its stack.
 func Run(c Config) (*Report, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -168,7 +171,8 @@ func Run(c Config) (*Report, error) {
 	if err := r.start(); err != nil {
 		return nil, err
 	}
-	r.loop()
+	r.clock.run(r.loop)
+	r.clock.end()
 	if r.clock.failed != nil {
 		return nil, r.clock.failed
 	}
@@ -273,10 +277,7 @@ func listed(deployments []router.Deployment) string {
 
 // host adds the host of a deployment.
 func (r *run) host(d *router.Deployment) *host {
-	u, ok := r.Upstreams[d.ID]
-	if !ok {
-		u = Upstream{}
-	}
+	u := r.Upstreams[d.ID]
 	h := newHost(&u, d, r.Seed)
 	h.index = len(r.hosts)
 	r.hosts = append(r.hosts, h)
@@ -308,15 +309,16 @@ func (r *run) loop() {
 			r.begin()
 			r.clock.settle()
 			next = r.arrival(next)
-		case at != never:
+		case at <= r.Duration+maxDrain:
 			r.clock.fire()
-		default:
-			r.clock.end() // calls that wait for ever
+		default: // what still waits does so for ever, or nearly
 			return
 		}
 	}
-	r.clock.end()
 }
+
+// maxDrain is how long calls may go on after the last one came.
+const maxDrain = 24 * time.Hour
 
 // arrival is when the next call comes; never if none does.
 func (r *run) arrival(last time.Duration) time.Duration {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -455,9 +456,33 @@ func TestPanicIsAnError(t *testing.T) {
 	c.Router.Deployments = pool(2)
 	c.Upstreams = nil
 	c.Router.Strategy = router.Custom("bad", func(list []router.Candidate) int { panic("no idea") })
+	before := runtime.NumGoroutine()
 	_, err := sim.Run(c)
 	require.ErrorContains(t, err, "no idea")
 	require.ErrorContains(t, err, "sim_test.go", "with its stack")
+	require.LessOrEqual(t, runtime.NumGoroutine(), before, "nothing is left behind")
+
+	c = one(sim.Upstream{})
+	c.Request = func(n int, _ *rand.Rand) sim.Request { panic("what request?") }
+	_, err = sim.Run(c)
+	require.ErrorContains(t, err, "what request?")
+}
+
+// Nothing is left behind, whether calls have ended or wait for ever.
+func TestNoGoroutineIsLeft(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, timeout := range []time.Duration{0, -1} {
+		c := one(sim.Upstream{Latency: sim.Constant(20 * 365 * 24 * time.Hour)})
+		c.Request = func(int, *rand.Rand) sim.Request { return sim.Request{Timeout: timeout} }
+		r := run(t, c)
+		require.Zero(t, r.Succeeded)
+		want := llm.ErrTotalTimeout
+		if timeout < 0 {
+			want = llm.ErrCanceled // by the end of the run
+		}
+		require.Equal(t, map[llm.ErrorKind]int{want: r.Calls}, r.Errors)
+	}
+	require.LessOrEqual(t, runtime.NumGoroutine(), before)
 }
 
 func TestConfigErrors(t *testing.T) {
