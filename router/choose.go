@@ -412,7 +412,9 @@ func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Tak
 		taken, err := t.rt.local.Take(ctx, ask)
 		return taken, t.charged(ask, list, taken), err
 	}
-	ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
+	if !list[0].probing.Load() { // a probe moves no session
+		ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
+	}
 	taken, err := t.rt.shared.take(ctx, ask)
 	if err != nil {
 		return taken, nil, err

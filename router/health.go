@@ -357,10 +357,12 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 		if pause = base << min(k.misses, 20); pause > h.MaxCooldown || pause <= 0 {
 			pause = h.MaxCooldown
 		}
-		if e.RetryAfter > 0 && k.misses == 0 {
-			pause = e.RetryAfter // the provider knows best, unless it is wrong again and again
+		if e.RetryAfter > 0 { // the provider knows best, unless it is wrong again and again
+			pause = e.RetryAfter
+			if k.misses > 0 {
+				pause = max(pause, min(limitStep<<min(k.misses-1, 20), h.MaxCooldown))
+			}
 		}
-		pause = max(pause, e.RetryAfter)
 	}
 	k.misses++
 	k.probing.Store(false)
@@ -373,6 +375,9 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 	d.totals.Cooldowns++
 	return Event{Kind: "key_cooldown", Reason: reason, Until: d.rt.time(k.out.Load())}
 }
+
+// limitStep is the least pause of a key that is refused again after the time that the provider had named. It doubles.
+const limitStep = 500 * time.Millisecond
 
 // changed makes a change of state known: to the tier's list, the store, the operator.
 func (d *deployment) changed(now int64, e Event) {
@@ -480,9 +485,11 @@ func (p *peak) observe(now int64, v float64) {
 	p.stamp.Store(now)
 }
 
-// penalize makes failures look slow: what fails fast must not look fast.
+// penalize makes failures look slow: what fails fast must not look fast. There is an end to it, or a dead deployment
+// would not be tried again for hours.
 func (p *peak) penalize(now int64) {
-	p.observe(now, max(2*float64(p.value.Load()), float64(time.Second)))
+	v := float64(p.value.Load())
+	p.observe(now, max(v, min(max(2*v, float64(time.Second)), float64(30*time.Second))))
 }
 
 // read lets the value fall toward nothing while there are no samples, so that what was slow is tried again.

@@ -316,7 +316,7 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	if err := t.rt.clock.Wait(ctx, wait, nil); err != nil {
 		return pick{}, err
 	}
-	t.tried, t.triedKeys = nil, nil
+	t.tried, t.triedKeys, t.free = nil, nil, false
 	p, busy, err := t.choose(ctx)
 	switch {
 	case err != nil || p.d != nil:
@@ -501,7 +501,7 @@ func (t *trip) again(p *pick, err error) bool {
 		return false
 	}
 	if v == limited || v == refused {
-		t.free = v == refused
+		t.free = true // another key, or another deployment, takes no more than it would have
 		t.triedKeys = append(t.triedKeys, p.k)
 		if p.d.freshKey(t.now(), t.triedKeys) {
 			return true
