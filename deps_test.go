@@ -102,6 +102,18 @@ func TestImportsOfLLMTest(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module+"/llmtest", allowed)
 }
 
+// A simulation is a program's own what-if: it needs the router, and no provider, network server or test framework.
+func TestImportsOfSimulator(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "calls go through a real client"
+	allowed[deptest.Module+"/router"] = "what is simulated"
+	deptest.AssertImports(t, deptest.Module+"/router/sim", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/router/sim", map[string]string{
+		"testing":           "registers flags in every program",
+		"net/http/httptest": "registers flags in every program",
+	})
+}
+
 const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"
 
 // Modules under contrib/ have the heavy dependencies, so that nobody carries them who does not ask for them.

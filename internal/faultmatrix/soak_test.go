@@ -295,7 +295,7 @@ func (r *soakRun) slope(of func(soakSample) float64) float64 {
 		x, y := s.at/60, of(s)
 		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
 	}
-	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	return (n*sxy-sx*sy)/(n*sxx-sx*sx) + 0.0
 }
 
 func (r *soakRun) most(of func(soakSample) float64) float64 {
@@ -341,9 +341,9 @@ func (r *soakRun) page() string {
 	s := r.s
 	return fmt.Sprintf(`
 Calls begin at a fixed rate, %d a second, however long those before take: unary and streamed, in all dialects, half of them over HTTP/1.1
-and half over TLS and HTTP/2. Of the calls %.0f %% meet one of %d faults of the table, or are left or cancelled by their caller, and each knows how
-it must end: with the whole answer, at the second try where the fault passes, or with the kind of error that the fault has. The hosts run in
-the same process, so the figures are of both sides.
+and half over TLS and HTTP/2. Of the calls %.0f %% meet trouble, of %d kinds: a fault of the table, or a caller who leaves or cancels. Each knows
+how it must end: with the whole answer, at the second try where the fault passes, or with the kind of error that the fault has. The hosts
+run in the same process, so the figures are of both sides.
 
     go test ./internal/faultmatrix -run TestSoak -soak 2m -v    with -update it writes this part; hours are as good
 
