@@ -295,7 +295,7 @@ func (r *soakRun) slope(of func(soakSample) float64) float64 {
 		x, y := s.at/60, of(s)
 		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
 	}
-	return (n*sxy-sx*sy)/(n*sxx-sx*sx) + 0.0
+	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
 }
 
 func (r *soakRun) most(of func(soakSample) float64) float64 {
@@ -359,15 +359,24 @@ This one ran for %s on %s: %s, %d cores, %s, %s/%s.
 | of which with a fault | %d |
 | ended as they should | %.3f %% |
 | RSS, at most | %.0f MB |
-| RSS, growth a minute | %+.2f MB |
+| RSS, growth a minute | %s MB |
 | goroutines, at most | %.0f |
-| goroutines, growth a minute | %+.1f |
+| goroutines, growth a minute | %s |
 | descriptors, at most | %.0f |
-| descriptors, growth a minute | %+.1f |
+| descriptors, growth a minute | %s |
 | left after it | nothing |
 `, soakRate, 100*faulty, len(troubles), minutes(r.took), time.Now().Format("2 January 2006"), processor(), runtime.NumCPU(), runtime.Version(),
-		runtime.GOOS, runtime.GOARCH, s.begun.Load(), s.streams.Load(), s.struckCalls.Load(), 100*float64(s.fit.Load())/float64(s.begun.Load()), r.most(rss), r.slope(rss),
-		r.most(goroutines), r.slope(goroutines), r.most(descriptors), r.slope(descriptors))
+		runtime.GOOS, runtime.GOARCH, s.begun.Load(), s.streams.Load(), s.struckCalls.Load(), 100*float64(s.fit.Load())/float64(s.begun.Load()),
+		r.most(rss), signed(r.slope(rss)), r.most(goroutines), signed(r.slope(goroutines)), r.most(descriptors), signed(r.slope(descriptors)))
+}
+
+// signed is a growth, to a tenth.
+func signed(x float64) string {
+	text := fmt.Sprintf("%+.1f", x)
+	if text == "-0.0" || text == "+0.0" {
+		return "0.0"
+	}
+	return text
 }
 
 func minutes(d time.Duration) string {
