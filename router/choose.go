@@ -306,7 +306,7 @@ func (c *choosing) wait(d *deployment, wait time.Duration) {
 // take makes the pick.
 func (c *choosing) take(d *deployment, reason string, taken Taken) {
 	t := c.t
-	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, at: taken.At}
+	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, now: c.now, at: taken.At}
 	if !taken.At.IsZero() && d.TPM > 0 {
 		c.p.tokens = t.tokens(d)
 	}
@@ -412,7 +412,7 @@ func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Tak
 		taken, err := t.rt.local.Take(ctx, ask)
 		return taken, t.charged(ask, list, taken), err
 	}
-	if !list[0].probing.Load() { // a probe moves no session
+	if t.last == nil && !list[0].probing.Load() { // neither a probe nor a second try moves a session
 		ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
 	}
 	taken, err := t.rt.shared.take(ctx, ask)

@@ -222,10 +222,12 @@ type sample struct {
 	prompt  int
 	answer  int
 	err     error
+	now     int64 // at the end
 }
 
 // record takes in how a try ended.
-func (d *deployment) record(now int64, s *sample) {
+func (d *deployment) record(s *sample) {
+	now := s.now
 	v, e := judge(s.err)
 	var event Event
 	d.mu.Lock()

@@ -269,7 +269,7 @@ func later(now, d time.Duration) time.Duration {
 const (
 	// windowBuckets divide a window. What is checked is the unfinished bucket and this many before it, which cover every
 	// window of that length, aligned or not, at the price of refusing for up to one bucket longer than needed.
-	windowBuckets = 60
+	windowBuckets = 120
 	// maxSum bounds sums and amounts: whole numbers are exact up to here in every store.
 	maxSum = 1 << 53
 )

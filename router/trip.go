@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -47,7 +48,14 @@ type trip struct {
 	last      *llm.Error
 	waits     time.Duration // the last backoff
 	queued    time.Duration
-	closing   sync.Once
+	left      atomic.Bool // the caller's own limits have been told of the end
+}
+
+var trips = sync.Pool{New: func() any { return new(trip) }}
+
+func (t *trip) giveBack() {
+	*t = trip{}
+	trips.Put(t)
 }
 
 // failure is the kind of fallback that is looked for.
@@ -65,6 +73,7 @@ type pick struct {
 	k       *key
 	group   *group
 	reason  string
+	now     int64     // when it was picked
 	at      time.Time // of the booking in the store; zero: nothing was booked
 	tokens  int64     // that were booked
 	skipped []llm.Skipped
@@ -160,26 +169,24 @@ func (t *trip) prepare() error {
 // leave ends the call's presence under the caller's own limits. used are the tokens that it has used; negative: that is
 // not known, and what was booked stays.
 func (t *trip) leave(used int64) {
-	if t.entered == 0 {
+	if t.entered == 0 || t.left.Swap(true) {
 		return
 	}
-	t.closing.Do(func() {
-		for _, l := range t.limits[:t.entered] {
-			if l.Parallel > 0 {
-				t.rt.parallel.leave(l.Key)
-			}
+	for _, l := range t.limits[:t.entered] {
+		if l.Parallel > 0 {
+			t.rt.parallel.leave(l.Key)
 		}
-		if used < 0 {
-			return
+	}
+	if used < 0 {
+		return
+	}
+	var list []Settlement
+	for i := range t.charges {
+		if c := &t.charges[i]; strings.HasSuffix(c.Key, ":tpm") {
+			list = append(list, Settlement{Key: c.Key, Window: c.Window, At: t.chargedAt, Delta: used - c.Amount})
 		}
-		var list []Settlement
-		for i := range t.charges {
-			if c := &t.charges[i]; strings.HasSuffix(c.Key, ":tpm") {
-				list = append(list, Settlement{Key: c.Key, Window: c.Window, At: t.chargedAt, Delta: used - c.Amount})
-			}
-		}
-		t.rt.settle(list)
-	})
+	}
+	t.rt.settle(list)
 }
 
 func (t *trip) look() *needs {
@@ -534,7 +541,6 @@ func (t *trip) fork(p *pick) *llm.Call {
 func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, error) {
 	d := p.d
 	f.Route = &llm.Route{Group: p.group.name, Deployment: d.ID, Reason: p.reason, Queued: t.queued, Skipped: p.skipped}
-	begin := t.now()
 	inner := ctx
 	if d.Timeout > 0 && !f.Stream {
 		var cancel context.CancelFunc
@@ -543,7 +549,7 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 	}
 	res, err := t.next(inner, f)
 	now := t.now()
-	s := sample{key: p.k, stream: f.Stream, latency: time.Duration(now - begin), err: err}
+	s := sample{key: p.k, stream: f.Stream, latency: time.Duration(now - p.now), err: err, now: now}
 	if err != nil {
 		if inner.Err() != nil && ctx.Err() == nil {
 			err = t.slow(d, err)
@@ -565,7 +571,7 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 // follow takes in the end of a stream.
 func (t *trip) follow(f *llm.Call, res *llm.Result, p pick) {
 	f.OnDone(res, func(o *llm.Outcome) {
-		t.leave(t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o))
+		t.leave(t.done(&p, &sample{key: p.k, stream: true, err: o.Err, now: t.now()}, o))
 	})
 }
 
@@ -582,7 +588,6 @@ func (t *trip) slow(d *deployment, err error) error {
 
 // done takes in the end of a try: health, usage, limits. It returns the tokens that were used, -1 if that is not known.
 func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
-	now := t.now()
 	d := p.d
 	d.inFlight.Add(-1)
 	total = -1
@@ -592,10 +597,10 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
 			total = int64(max(u.TotalTokens, u.PromptTokens+u.CompletionTokens))
 		}
 		if o.Meta != nil && s.err == nil {
-			d.adapt(p.k, o.Meta.Header, t.rt, now)
+			d.adapt(p.k, o.Meta.Header, t.rt, s.now)
 		}
 	}
-	d.record(now, s)
+	d.record(s)
 	if s.err != nil && total < 0 && !mayHaveRun(s.err) {
 		total = 0
 	}
@@ -637,6 +642,7 @@ func (t *trip) pinned(ctx context.Context, id string) (*llm.Result, error) {
 	}
 	t.group = d.group
 	d.inFlight.Add(1)
-	p := pick{d: d, k: d.nextKey(t.now(), nil), group: d.group, reason: "pinned"}
+	now := t.now()
+	p := pick{d: d, k: d.nextKey(now, nil), group: d.group, reason: "pinned", now: now}
 	return t.try(ctx, &p)
 }

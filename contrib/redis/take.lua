@@ -6,9 +6,9 @@
 -- Times are in microseconds. Returns the choice from 0 or -1, whether it is the session's, the time, the wait, the
 -- caller's claim that was refused from 1 or 0, and, if any choice is cooling, what each cooldown has left.
 --
--- A window is a hash: s is the sum, l the number of the newest bucket, and 0 to 60 the buckets by number modulo 61.
+-- A window is a hash: s is the sum, l the number of the newest bucket, and 0 to 120 the buckets by number modulo 121.
 
-local BUCKETS, TOP = 60, 9007199254740992
+local BUCKETS, TOP = 120, 9007199254740992
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])

@@ -62,7 +62,7 @@ func checkLimit(t *testing.T, s *subject) {
 	}
 }
 
-// checkRoomReturns: what was booked is free again a window and a sixtieth of it later, at 60/61 of the limit in the
+// checkRoomReturns: what was booked is free again a window and a sixtieth of it later, at 120/121 of the limit in the
 // long run.
 func checkRoomReturns(t *testing.T, s *subject) {
 	window := s.short()
