@@ -114,7 +114,7 @@ func TestAffinity(t *testing.T) {
 		for _, processes := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", strategy.Name(), processes), func(t *testing.T) {
 				t.Parallel()
-				session := make(map[int]uint64) // by call
+				session, probes := make(map[int]uint64), make(map[int]bool) // by call
 				type stay struct{ before, during, after map[string]int }
 				stays := make([]stay, sessions)
 				for i := range stays {
@@ -130,8 +130,11 @@ func TestAffinity(t *testing.T) {
 					},
 					OnAttempt: func(a sim.Attempt) {
 						s := &stays[session[a.Call]]
+						if a.Reason == "probe" { // any call may be the one that sees whether b is well again
+							probes[a.Call] = true
+						}
 						switch {
-						case a.Err != nil || a.Reason == "probe": // any call may be the one that sees whether b is well again
+						case a.Err != nil || probes[a.Call]:
 						case a.Start < 4*minute:
 							s.before[a.Deployment]++
 						case a.Start < 4*minute+10*time.Second: // until b is out, a call that failed there goes anywhere
