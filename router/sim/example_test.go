@@ -52,7 +52,8 @@ func ExampleRun() {
 		Router: router.Config{
 			Deployments: []router.Deployment{
 				{ID: "own", Group: "chat", Model: "vllm/llama-3.3-70b", MaxParallel: 4},
-				{ID: "rented", Group: "chat", Model: "openai/gpt-4.1-mini", RPM: 60, Order: 1, Price: &router.Price{Input: 0.4, Output: 1.6}},
+				{ID: "rented", Group: "chat", Model: "openai/gpt-4.1-mini", RPM: 60, Order: 1,
+					Price: &router.Price{Input: 0.4, Output: 1.6}},
 			},
 			Fallbacks: map[string][]string{"chat": {"groq/llama-3.3-70b-versatile"}},
 		},
