@@ -152,7 +152,7 @@ func (s *soaking) load(t *testing.T, d time.Duration) *soakRun {
 		}
 		if now.Sub(told) >= 5*time.Second {
 			told = now
-			last := run.samples[len(run.samples)-1]
+			last := sample(now.Sub(start))
 			t.Logf("%4.0f s: %d calls, %d open, %d wrong, RSS %.0f MB, %.0f goroutines, %.0f descriptors", now.Sub(start).Seconds(), s.begun.Load(),
 				s.begun.Load()-s.ended.Load(), s.wrong.Load(), last.rss/(1<<20), last.goroutines, last.descriptors)
 		}
