@@ -16,3 +16,18 @@ func BenchmarkX(b *testing.B){
  b.SetBytes(int64(len(s)))
  for b.Loop(){ tokens.Estimate(s)}
 }
+func TestLook2(t *testing.T){
+ o,_:=tokenizer.Get(tokenizer.O200kBase); c,_:=tokenizer.Get(tokenizer.Cl100kBase)
+ for _,x:=range corpora(t){
+  l,h,n:=requireWithin(t,o,tokens.O200k,x.fit+x.held)
+  l2,h2,n2:=requireWithin(t,c,tokens.Cl100k,x.fit+x.held)
+  t.Logf("%-12s bytes %5d  %4d<=%4d<=%4d  %.2f %.2f     %.2f %.2f",x.name,len(x.fit+x.held),l,n,h,float64(l)/float64(n),float64(h)/float64(n),float64(l2)/float64(n2),float64(h2)/float64(n2))
+  }
+}
+func BenchmarkB(b *testing.B){
+ s:=""
+ for _,x:=range corpora(b){ if x.name=="english" {s=x.fit+x.held}}
+ for len(s)<4_000_000 {s+=s}
+ b.SetBytes(int64(len(s)))
+ for b.Loop(){ tokens.Bounds(s)}
+}
