@@ -137,8 +137,19 @@ func (c Counter) text(n *Count, text string) {
 	if text == "" {
 		return
 	}
-	guess := c.estimate(text)
-	low, high := c.bounds(text)
+	if c.Text != nil {
+		n.exact(c.Text(text))
+		return
+	}
+	// A token is at least a byte in every tokeniser that has all bytes as tokens.
+	low, high := 1, len(text)
+	if c.Published {
+		low, high = c.Vocabulary.Bounds(text)
+	}
+	guess := c.Vocabulary.Estimate(text)
+	if c.Scale > 0 {
+		guess = int(math.Ceil(float64(guess) * c.Scale))
+	}
 	n.add(min(max(guess, low), high), low, high)
 }
 
@@ -147,28 +158,6 @@ func (c Counter) hidden(n *Count, text string) {
 	low := n.Low
 	c.text(n, text)
 	n.Low = low
-}
-
-func (c Counter) estimate(text string) int {
-	if c.Text != nil {
-		return c.Text(text)
-	}
-	n := c.Vocabulary.Estimate(text)
-	if c.Scale > 0 {
-		n = int(math.Ceil(float64(n) * c.Scale))
-	}
-	return n
-}
-
-func (c Counter) bounds(text string) (low, high int) {
-	switch {
-	case c.Text != nil:
-		n := c.Text(text)
-		return n, n
-	case c.Published:
-		return c.Vocabulary.Bounds(text)
-	}
-	return min(1, len(text)), len(text)
 }
 
 func (c Counter) part(n *Count, p *llm.Part) {
