@@ -1,7 +1,7 @@
 package tokens
 
-// Bounds are numbers of tokens that a text has at least and at most, in o200k_base. Both are proven, for any text:
-// budgets can reserve the high one. It is some three times the truth for English prose, up to six for other scripts;
+// Bounds are numbers of tokens that a text has at least and at most, in o200k_base. Both are proven, for any text
+// in UTF-8: budgets can reserve the high one. It is some three times the truth for English prose, up to six for other scripts;
 // docs/tokens.md has the measured ratios.
 //
 // What is proven, and from what:
