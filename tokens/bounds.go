@@ -98,7 +98,8 @@ func whole(text string, i int) (n, most int) {
 	if c == ' ' {
 		// The last space goes with what follows; white space of another kind would be one piece with this one.
 		n--
-		if n < 1 || n > longestIndent || i+n+1 >= len(text) || isSpace(after) || after >= 0x80 || i > 0 && (text[i-1] >= 0x80 || isSpace(text[i-1]) && text[i-1] != '\n') {
+		open := i > 0 && (text[i-1] >= 0x80 || isSpace(text[i-1]) && text[i-1] != '\n')
+		if open || n < 1 || n > longestIndent || i+n+1 >= len(text) || isSpace(after) || after >= 0x80 {
 			return 0, 0
 		}
 		return n, 1

@@ -74,7 +74,8 @@ func Trim(req *llm.CompletionRequest, limit int, opts TrimOptions) (*llm.Complet
 	report.After = t.sum
 	if must > limit {
 		return nil, report, &llm.Error{Kind: llm.ErrContextWindow, Scope: llm.ScopeRequest, Param: "messages", Message: fmt.Sprintf(
-			"what must stay of the request (system messages, tools, the last user message and what follows it) has about %d tokens, more than the %d allowed; shorten it, or allow more", must, limit)}
+			"what must stay of the request (system messages, tools, the last user message and the last round) has about %d "+
+				"tokens, more than the %d allowed; shorten it, or allow more", must, limit)}
 	}
 	return &out, report, nil
 }
