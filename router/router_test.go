@@ -638,6 +638,11 @@ func TestTagsRegionsAndCapabilities(t *testing.T) {
 	picture := &llm.CompletionRequest{Model: "g", Messages: []llm.Message{llm.User("What is it?", llm.ImagePart("https://a.example/x.png"))}}
 	_, err = c.Completion(t.Context(), picture)
 	require.ErrorContains(t, err, "plain: no vision")
+	tools := ask("g") // of every kind: some have no function
+	tools.Tools = []llm.Tool{{Type: "custom"}, {Type: "web_search"}}
+	r, err := c.Completion(t.Context(), tools)
+	require.NoError(t, err)
+	require.Equal(t, "plain", r.Text())
 	list[0].Capabilities = []router.Capability{router.Vision}
 	_, c = client(t, u, router.Config{Deployments: list})
 	for range 20 {

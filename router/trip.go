@@ -422,7 +422,12 @@ func (t *trip) unfit(d *deployment, g *group, strict bool) string {
 		return "context window"
 	}
 	if d.ContextWindow > 0 {
-		if n := t.look(); n.prompt+boundOf(n, t.call.Request) > d.ContextWindow {
+		n := t.look()
+		most := n.prompt
+		if n.bounded { // what the answer may take of the window, if the request says so
+			most += n.answer
+		}
+		if most > d.ContextWindow {
 			return "context window"
 		}
 	}
@@ -438,16 +443,6 @@ func (t *trip) unfit(d *deployment, g *group, strict bool) string {
 		return "tags"
 	}
 	return ""
-}
-
-// boundOf is what the answer takes of the window: what the request asks for, nothing if it leaves that open.
-func boundOf(n *needs, request any) int {
-	if n.answer == answerTokens {
-		if r, ok := request.(*llm.CompletionRequest); ok && r.MaxTokens == 0 {
-			return 0
-		}
-	}
-	return n.answer
 }
 
 // tagged says whether the call's tags choose d.
