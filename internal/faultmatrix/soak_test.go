@@ -310,21 +310,19 @@ func rss(s soakSample) float64         { return s.rss / (1 << 20) }
 func goroutines(s soakSample) float64  { return s.goroutines }
 func descriptors(s soakSample) float64 { return s.descriptors }
 
-// check bounds the growth: over the samples, by what the collector and the order of calls may make of it, and in a long run by what
-// they cannot.
+// check bounds the growth: over the run, by what the collector may make of it, and a hundred idle connections that a busy
+// moment leaves behind; in a long one by what they cannot.
 func (r *soakRun) check(t *testing.T) {
 	window := (r.took * 3 / 4).Minutes()
 	for _, c := range []struct {
-		what  string
-		of    func(soakSample) float64
-		bound float64
-	}{{"MB of RSS", rss, 48}, {"goroutines", goroutines, 200}, {"descriptors", descriptors, 200}} {
-		require.Less(t, r.slope(c.of)*window, c.bound, "growth of %s", c.what)
-	}
-	if r.took >= time.Minute {
-		require.Less(t, r.slope(rss), 4.0, "MB of RSS a minute")
-		require.Less(t, r.slope(goroutines), 20.0, "goroutines a minute")
-		require.Less(t, r.slope(descriptors), 20.0, "descriptors a minute")
+		what         string
+		of           func(soakSample) float64
+		most, minute float64
+	}{{"MB of RSS", rss, 48, 1}, {"goroutines", goroutines, 600, 10}, {"descriptors", descriptors, 300, 10}} {
+		require.Less(t, r.slope(c.of)*window, c.most, "growth of %s", c.what)
+		if r.took >= 10*time.Minute {
+			require.Less(t, r.slope(c.of), c.minute, "growth of %s a minute", c.what)
+		}
 	}
 }
 
