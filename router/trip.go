@@ -44,6 +44,7 @@ type trip struct {
 	tries     int
 	singles   int // failures that are tried again only once
 	budget    int
+	hedging   bool // a second place is looked for while the first is at work
 	free      bool // the next try does not count against the retry budget
 	last      *llm.Error
 	waits     time.Duration // the last backoff
