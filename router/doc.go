@@ -42,8 +42,9 @@
 // last calls, a wait that it asked for. A 429 or a refused key concerns that key alone. Errors of a request, and of a
 // caller who leaves, say nothing about a deployment. After the cooldown one call is sent as a probe; when it succeeds
 // the deployment comes back gradually. At most a share of a group is out ([Health].MaxEjected) unless there is a
-// fallback to go to, and when all are out, the one that is due first is tried instead of failing the call. There is no
-// background work; [Router.Check] probes what is out when the application wants it.
+// fallback to go to, and when all are out, the one that is due first is tried instead of failing the call. A call that
+// finds only keys at limits whose end is known waits for it, if its deadline allows, instead of being refused again.
+// There is no background work; [Router.Check] probes what is out when the application wants it.
 //
 // # Many processes
 //
