@@ -28,7 +28,7 @@
 // call has consented by [WithResume].
 //
 // One budget of attempts and one deadline hold over all of that: [llm.WithMaxAttempts] and [llm.WithTimeout] of the
-// call. Over all calls a [RetryBudget] keeps tries that follow a failure to a tenth of the calls, so that a bad hour of
+// call. A call that sets no attempts has as many as there are keys in the group and its fallbacks, and two more. Over all calls a [RetryBudget] keeps tries that follow a failure to a tenth of the calls, so that a bad hour of
 // an upstream does not become a worse one.
 //
 // Fallbacks are of three kinds. A prompt that exceeds the context window goes only to deployments with a larger one,
