@@ -50,6 +50,15 @@ func TestImportsOfStream(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module+"/stream", map[string]string{})
 }
 
+// A request is counted without what a tokeniser needs; that is contrib/tiktoken.
+func TestImportsOfTokens(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "requests are what it counts"
+	allowed[deptest.Module+"/internal/textclass"] = "sorts bytes; shared with the fit in contrib/tiktoken"
+	deptest.AssertImports(t, deptest.Module+"/tokens", allowed)
+	deptest.AssertImports(t, deptest.Module+"/internal/textclass", map[string]string{})
+}
+
 func TestImportsOfInternal(t *testing.T) {
 	for _, pkg := range deptest.Packages(t, deptest.Module+"/internal/...") {
 		if pkg == deptest.Module+"/internal/readme" { // a program of this repository
@@ -105,6 +114,37 @@ func TestImportsOfTestKits(t *testing.T) {
 			deptest.Module + "/providers/all/...":       kitsKnowNone,
 		})
 	}
+}
+
+// An application's tests carry what the application carries, and no more.
+func TestImportsOfLLMTest(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "what is asked for and answered"
+	allowed[deptest.Module+"/internal/casefile"] = "the files of recordings"
+	deptest.AssertImports(t, deptest.Module+"/llmtest", allowed)
+}
+
+// A router is in every program that uses one: the root package's closure, and an estimate of tokens.
+func TestImportsOfRouter(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "whose calls are routed"
+	allowed[deptest.Module+"/tokens"] = "what is reserved of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/router", allowed)
+}
+
+// A simulation is a program's own what-if: it needs the router, and no provider, network server or test framework.
+func TestImportsOfSimulator(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "calls go through a real client"
+	allowed[deptest.Module+"/router"] = "what is simulated"
+	allowed[deptest.Module+"/tokens"] = "what a router reserves of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/router/sim", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/router/sim", map[string]string{
+		"testing":           "registers flags in every program",
+		"net/http/httptest": "registers flags in every program",
+	})
 }
 
 const kitsKnowNone = "a kit that shares code with what it checks shares its mistakes"

@@ -109,6 +109,14 @@ func run(args []string) error {
 			fmt.Printf("%4.0fs  %-6s  %-16s  %s: %.2f MB, init %v\n", time.Since(began).Seconds(), "build", "hello", h.Name, float64(h.Size)/1e6, h.Init)
 		}
 	}
+	if o.cases.MatchString("routing") {
+		if rep.Routes, err = measureRoutes(o.rounds, o.batch); err != nil {
+			return err
+		}
+		for _, r := range rep.Routes {
+			fmt.Printf("%4.0fs  %-6s  %-16s  %s over %d: %s and %s allocations a call\n", time.Since(began).Seconds(), "memory", "routing", r.Case, r.N, duration(r.Added.CPU), count(r.Added.Allocs))
+		}
+	}
 	for _, g := range rep.goals() {
 		fmt.Println(g.line())
 	}

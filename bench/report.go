@@ -18,6 +18,7 @@ type report struct {
 	Rows        []*row
 	Streams     []openStreams
 	Hello       []hello
+	Routes      []routed
 }
 
 // line is a row for the terminal.
@@ -85,6 +86,12 @@ func (r *report) goals() []goal {
 	if len(r.Hello) == 2 {
 		gs = append(gs, goal{"hello world, over the floor's size", 1.5, float64(r.Hello[1].Size-r.Hello[0].Size) / 1e6, " MB"},
 			goal{"hello world, init of what the floor does not have", 1, float64(r.Hello[1].Init) / 1e6, " ms"})
+	}
+	for _, route := range r.Routes {
+		if route.Case == "shuffle" {
+			gs = append(gs, goal{fmt.Sprintf("routing over %d deployments, own CPU a call", route.N), map[int]float64{10: 1, 1000: 3}[route.N], route.Added.CPU / 1e3, " µs"},
+				goal{fmt.Sprintf("routing over %d deployments, allocations a call", route.N), 4, math.Round(route.Added.Allocs*10) / 10, ""})
+		}
 	}
 	return gs
 }
@@ -169,6 +176,14 @@ contestant does not offer. The garbage collector runs as it does by default.
 			} else {
 				p("| %s, one provider | %.2f MB (%+.2f) | %.3f ms in %d packages |\n", h.Name, float64(h.Size)/1e6, float64(h.Size-r.Hello[0].Size)/1e6, float64(h.Init)/1e6, h.Pkgs)
 			}
+		}
+	}
+	if len(r.Routes) > 0 {
+		p("\n## What routing adds to a call\n\nAnswers come from memory, %d callers at once; what the same call costs without a router is taken off. Time is that of all\ncores together; without a router a call takes %s. The last column is the whole call's processor time over that of the call\nwithout a router.\n\n",
+			routeCallers, duration(r.Routes[0].Direct.CPU))
+		p("| | Deployments | Processor time | Wall time | Bytes | Allocations | Ratio |\n|---|---:|---:|---:|---:|---:|---:|\n")
+		for _, route := range r.Routes {
+			p("| %s | %d | %s | %s | %s | %s | %s |\n", route.Case, route.N, duration(route.Added.CPU), duration(route.Added.Wall), bytesOf(route.Added.Bytes), count(route.Added.Allocs), times(route.Ratio))
 		}
 	}
 	failed := false

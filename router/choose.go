@@ -30,7 +30,7 @@ func (s *scratch) giveBack() {
 // one of those that are only at their limits may have room; 0: there is none.
 func (t *trip) choose(ctx context.Context) (p pick, busy time.Duration, err error) {
 	now := t.now()
-	t.refused = ""
+	t.refused, t.anytime = "", false
 	lent := scratches.Get().(*scratch)
 	defer lent.giveBack()
 	var skipped []llm.Skipped
@@ -80,17 +80,10 @@ type choosing struct {
 
 func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 	t := c.t
-	for _, d := range v.due {
-		if contains(t.tried, d) || t.unfit(d, c.g, c.strict) != "" || !d.probing.CompareAndSwap(false, true) {
-			continue
-		}
-		if err := c.admit(ctx, []*deployment{d}, "probe"); err != nil || c.p.d != nil {
-			if err == nil {
-				t.rt.event(Event{Time: t.rt.time(c.now), Kind: "probe", Group: c.g.name, Deployment: d.ID})
-			}
+	if t.last == nil && !t.hedging {
+		if err := c.probe(ctx, v); err != nil || c.p.d != nil {
 			return err
 		}
-		d.probing.Store(false)
 	}
 	list, sums := v.ready, v.sums
 	shared := true // the view's list must not be written to
@@ -108,6 +101,24 @@ func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 			c.lent.list = list
 		}
 		list, sums = without(list, picks), nil
+	}
+	return nil
+}
+
+// probe takes a deployment whose cooldown is over, if no other call is trying it.
+func (c *choosing) probe(ctx context.Context, v *view) error {
+	t := c.t
+	for _, d := range v.due {
+		if contains(t.tried, d) || t.unfit(d, c.g, c.strict) != "" || !d.probing.CompareAndSwap(false, true) {
+			continue
+		}
+		if err := c.admit(ctx, []*deployment{d}, "probe"); err != nil || c.p.d != nil {
+			if err == nil {
+				t.rt.event(Event{Time: t.rt.time(c.now), Kind: "probe", Group: c.g.name, Deployment: d.ID})
+			}
+			return err
+		}
+		d.probing.Store(false)
 	}
 	return nil
 }
@@ -285,10 +296,18 @@ func (c *choosing) admit(ctx context.Context, picks []*deployment, reason string
 	return nil
 }
 
-// parallelWait is for a place that gets free when another call ends, which wakes the queue.
-const parallelWait = time.Minute
+// A place that gets free when another call ends wakes the queue of its group; elsewhere it is looked for now and then.
+const (
+	parallelWait = time.Minute
+	lookAgain    = 50 * time.Millisecond
+)
 
 func (c *choosing) wait(d *deployment, wait time.Duration) {
+	if wait == parallelWait {
+		if c.t.anytime = true; c.g != c.t.group {
+			wait = lookAgain
+		}
+	}
 	if c.busy == 0 || wait < c.busy {
 		c.busy = wait
 	}
@@ -298,16 +317,27 @@ func (c *choosing) wait(d *deployment, wait time.Duration) {
 // take makes the pick.
 func (c *choosing) take(d *deployment, reason string, taken Taken) {
 	t := c.t
-	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, at: taken.At}
+	c.p = pick{d: d, k: d.nextKey(c.now, t.triedKeys), group: c.g, reason: reason, now: c.now, at: taken.At}
 	if !taken.At.IsZero() && d.TPM > 0 {
 		c.p.tokens = t.tokens(d)
 	}
-	if t.session != "" {
+	if t.session != "" && !c.elsewhere(d) {
 		t.rt.sessions.put(t.session, d.ID, c.now, t.rt.config.SessionTTL)
 	}
 	if c.stage > 0 && t.rt.config.OnEvent != nil {
 		t.rt.event(Event{Time: t.rt.time(c.now), Kind: "fallback", Group: t.group.name, Deployment: d.ID, Reason: c.g.name})
 	}
+}
+
+// elsewhere says that the session is with another deployment, which is well: this call went past it for its limits, or
+// after a failure.
+func (c *choosing) elsewhere(d *deployment) bool {
+	with := c.t.table.byID[c.t.rt.sessions.get(c.t.session, c.now)]
+	if with == nil || with == d || with.Disabled {
+		return false
+	}
+	ready, _, _, _ := with.available(c.now)
+	return ready
 }
 
 // enter counts a call as in flight, if MaxParallel allows one more.
@@ -393,7 +423,9 @@ func (t *trip) take(ctx context.Context, list []*deployment, lent *scratch) (Tak
 		taken, err := t.rt.local.Take(ctx, ask)
 		return taken, t.charged(ask, list, taken), err
 	}
-	ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
+	if t.last == nil && !list[0].probing.Load() { // neither a probe nor a second try moves a session
+		ask.Session, ask.SessionTTL = t.session, t.rt.config.SessionTTL
+	}
 	taken, err := t.rt.shared.take(ctx, ask)
 	if err != nil {
 		return taken, nil, err
@@ -419,38 +451,55 @@ func (t *trip) charged(ask *Take, list []*deployment, taken Taken) *deployment {
 	return list[taken.Choice]
 }
 
-// lastResort is for when all are out: the one due first is tried instead of failing the call.
+// lastResort is for when all are out: the one due first is tried instead of failing the call. What waits for a limit of
+// the provider is waited for.
 func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped) (pick, time.Duration, error) {
 	var best *deployment
-	var from *group
-	stage := 0
+	var from place
 	due := int64(0)
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
+	var busy time.Duration
+	lent := scratches.Get().(*scratch)
+	defer lent.giveBack()
+	admit := func(d *deployment, at place, reason string) (choosing, error) {
+		c := choosing{t: t, g: at.g, now: now, strict: at.strict, stage: at.stage, skipped: skipped, lent: lent}
+		err := c.admit(ctx, []*deployment{d}, reason)
+		c.p.skipped = c.skipped
+		return c, err
+	}
+	for d, at := range t.everywhere {
+		if contains(t.tried, d) || t.unfit(d, at.g, at.strict) != "" || t.full(d, now) > 0 {
+			continue
 		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if contains(t.tried, d) || t.unfit(d, g, strict) != "" || t.full(d, now) > 0 {
-					continue
-				}
-				if at := d.due(now); best == nil || at < due {
-					best, from, stage, due = d, g, i, at
-				}
+		wait, ended, limited := d.limitedFor(now)
+		if !limited {
+			if until := d.due(now); best == nil || until < due {
+				best, from, due = d, at, until
 			}
+			continue
+		}
+		if ended && d.probing.CompareAndSwap(false, true) {
+			if c, err := admit(d, at, "probe"); err != nil || c.p.d != nil {
+				return c.p, 0, err
+			}
+			d.probing.Store(false)
+		}
+		if ended { // another call is trying it
+			wait, t.anytime = lookAgain, true
+		}
+		if busy == 0 || wait < busy {
+			busy = wait
 		}
 	}
 	if best == nil {
+		return pick{}, busy, nil
+	}
+	if left := t.timeLeft(ctx); busy > 0 && now+int64(busy) < due && (left < 0 || busy < left) {
+		return pick{}, busy, nil // the limit ends first
+	}
+	// A call that has failed elsewhere goes to what is due, but not to what is known to be out.
+	if t.last != nil && (due > now || best.kept.Load() || best.out.Load() != 0 && !best.probing.CompareAndSwap(false, true)) {
 		return pick{}, 0, nil
 	}
-	if t.last != nil && (best.out.Load() != 0 || best.kept.Load()) { // a call that has failed elsewhere is no probe of what is known to be out
-		return pick{}, 0, nil
-	}
-	lent := scratches.Get().(*scratch)
-	defer lent.giveBack()
-	c := choosing{t: t, g: from, now: now, stage: stage, skipped: skipped, lent: lent}
-	err := c.admit(ctx, []*deployment{best}, "last resort")
-	c.p.skipped = c.skipped
+	c, err := admit(best, from, "last resort")
 	return c.p, c.busy, err
 }

@@ -165,6 +165,7 @@ func (d *deployment) adapt(k *key, h http.Header, rt *Router, now int64) {
 		} else if left == 0 {
 			reason := "limit of the provider"
 			k.reason.Store(&reason)
+			k.limited.Store(true)
 			k.out.Store(now + int64(wait))
 			d.tier.version.Add(1)
 		}

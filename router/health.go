@@ -15,6 +15,7 @@ type key struct {
 	options, streamOptions []llm.Option
 
 	out     atomic.Int64 // the instant until which it is left out; 0: it is not. Then one call tries it
+	limited atomic.Bool  // it is left out for a limit, which has an end, and not for what it is
 	probing atomic.Bool
 	misses  int // limits and refusals in a row; under the deployment's mu
 	reason  atomic.Pointer[string]
@@ -100,6 +101,28 @@ func (d *deployment) due(now int64) int64 {
 	return from
 }
 
+// limitedFor is how long all keys wait for limits of the provider to end; ok is false if that is not what keeps d back.
+// ended says that one has.
+func (d *deployment) limitedFor(now int64) (wait time.Duration, ended, ok bool) {
+	if d.out.Load() != 0 {
+		return 0, false, false
+	}
+	for _, k := range d.keys {
+		out := k.out.Load()
+		switch {
+		case out == 0:
+			return 0, false, false
+		case !k.limited.Load():
+			continue
+		case now >= out:
+			return 0, true, true
+		case !ok || time.Duration(out-now) < wait:
+			wait, ok = time.Duration(out-now), true
+		}
+	}
+	return wait, false, ok
+}
+
 // nextKey takes turns over the keys that are not left out. One that is due is tried by one call at a time. When all are
 // out, it is the one due first.
 func (d *deployment) nextKey(now int64, tried []*key) *key {
@@ -183,7 +206,7 @@ func judge(err error) (verdict, *llm.Error) {
 		return limited, e
 	case e.Scope == llm.ScopeKey:
 		return refused, e
-	case e.Scope != llm.ScopeRoute:
+	case e.Scope != llm.ScopeRoute, errors.Is(e, llm.ErrConflict):
 		return nothing, e
 	case e.Temporary || errors.Is(e, llm.ErrUnknown):
 		return suspect, e
@@ -199,10 +222,12 @@ type sample struct {
 	prompt  int
 	answer  int
 	err     error
+	now     int64 // at the end
 }
 
 // record takes in how a try ended.
-func (d *deployment) record(now int64, s *sample) {
+func (d *deployment) record(s *sample) {
+	now := s.now
 	v, e := judge(s.err)
 	var event Event
 	d.mu.Lock()
@@ -334,21 +359,27 @@ func (d *deployment) leaveOut(now int64, k *key, v verdict, e *llm.Error) Event 
 		if pause = base << min(k.misses, 20); pause > h.MaxCooldown || pause <= 0 {
 			pause = h.MaxCooldown
 		}
-		if e.RetryAfter > 0 && k.misses == 0 {
-			pause = e.RetryAfter // the provider knows best, unless it is wrong again and again
+		if e.RetryAfter > 0 { // the provider knows best, unless it is wrong again and again
+			pause = e.RetryAfter
+			if k.misses > 0 {
+				pause = max(pause, min(limitStep<<min(k.misses-1, 20), h.MaxCooldown))
+			}
 		}
-		pause = max(pause, e.RetryAfter)
 	}
 	k.misses++
 	k.probing.Store(false)
 	reason := string(e.Kind)
 	k.reason.Store(&reason)
+	k.limited.Store(v == limited)
 	if until := now + int64(min(pause, 24*time.Hour)); until > k.out.Load() {
 		k.out.Store(until)
 	}
 	d.totals.Cooldowns++
 	return Event{Kind: "key_cooldown", Reason: reason, Until: d.rt.time(k.out.Load())}
 }
+
+// limitStep is the least pause of a key that is refused again after the time that the provider had named. It doubles.
+const limitStep = 500 * time.Millisecond
 
 // changed makes a change of state known: to the tier's list, the store, the operator.
 func (d *deployment) changed(now int64, e Event) {
@@ -456,9 +487,11 @@ func (p *peak) observe(now int64, v float64) {
 	p.stamp.Store(now)
 }
 
-// penalize makes failures look slow: what fails fast must not look fast.
+// penalize makes failures look slow: what fails fast must not look fast. There is an end to it, or a dead deployment
+// would not be tried again for hours.
 func (p *peak) penalize(now int64) {
-	p.observe(now, max(2*float64(p.value.Load()), float64(time.Second)))
+	v := float64(p.value.Load())
+	p.observe(now, max(v, min(max(2*v, float64(time.Second)), float64(30*time.Second))))
 }
 
 // read lets the value fall toward nothing while there are no samples, so that what was slow is tried again.

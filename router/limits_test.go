@@ -139,7 +139,7 @@ func TestQueueAndDeadline(t *testing.T) {
 		start = time.Now()
 		_, err = c.Completion(t.Context(), ask("g"))
 		require.ErrorIs(t, err, llm.ErrRateLimit)
-		require.LessOrEqual(t, time.Since(start), 3*time.Second)
+		require.Equal(t, 3*time.Second, time.Since(start))
 		wg.Wait()
 	})
 }

@@ -27,7 +27,8 @@ type Memory struct {
 	now   func() time.Time
 	start time.Time
 
-	// Locks are taken in this order: of a session, of windows in the order of their shards, of cooldowns.
+	// Locks are taken in this order: of a session, and of windows in the order of their shards. That of a cooldown is
+	// held for itself.
 	sessions table[string]
 	windows  table[window]
 	cooling  table[struct{}]
@@ -268,7 +269,7 @@ func later(now, d time.Duration) time.Duration {
 const (
 	// windowBuckets divide a window. What is checked is the unfinished bucket and this many before it, which cover every
 	// window of that length, aligned or not, at the price of refusing for up to one bucket longer than needed.
-	windowBuckets = 60
+	windowBuckets = 120
 	// maxSum bounds sums and amounts: whole numbers are exact up to here in every store.
 	maxSum = 1 << 53
 )
@@ -324,8 +325,8 @@ func (w *window) add(now time.Duration, n int64) { w.settle(now, now, n) }
 // a bucket nor the sum falls below 0.
 func (w *window) settle(now, at time.Duration, delta int64) {
 	w.advance(now)
-	n := min(int64(at/w.width), w.last)
-	if n < w.last-windowBuckets {
+	n := int64(at / w.width)
+	if n < w.last-windowBuckets || n > w.last {
 		return
 	}
 	b := &w.bucket[n%int64(len(w.bucket))]

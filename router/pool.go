@@ -30,8 +30,9 @@ var (
 	LowestLatency = Strategy{name: "lowest-latency", pick: lowestLatency}
 	// LowestCost takes the cheapest for what the call may use, by Price; those without a price come last.
 	LowestCost = Strategy{name: "lowest-cost", pick: lowestCost}
-	// LowestUsage takes the one that has used the smallest part of its TPM in the last minute, or of its RPM; without
-	// limits, the fewest tokens.
+	// LowestUsage draws two and takes the one that has used the smaller part of its TPM in the last minute, or of its RPM;
+	// without limits, the fewer tokens. Were it the lowest of all, one that comes back would get every call, and again
+	// each minute when they leave the count together.
 	LowestUsage = Strategy{name: "lowest-usage", pick: lowestUsage}
 	// PowerOfTwo draws two and takes the one with less work before it: calls in flight times a moving average of the
 	// latency that rises at once and falls slowly. It costs the same for any number of deployments, does not run after
@@ -234,25 +235,37 @@ func (d *deployment) cost(prompt, answer int) float64 {
 }
 
 func lowestUsage(p *pool) int {
-	return p.lowest(func(d *deployment) float64 {
-		requests, tokens := d.used(p.now)
-		waiting := float64(d.inFlight.Load())
-		switch {
-		case d.TPM > 0:
-			return (float64(tokens) + waiting*float64(p.prompt+p.answer)) / float64(d.TPM)
-		case d.RPM > 0:
-			return (float64(requests) + waiting) / float64(d.RPM)
-		}
-		return float64(tokens) + waiting*float64(max(p.prompt+p.answer, 1))
-	})
+	i, j := p.two()
+	if p.usage(p.list[j]) < p.usage(p.list[i]) {
+		return j
+	}
+	return i
 }
 
-func powerOfTwo(p *pool) int {
-	i := p.below(len(p.list))
-	j := p.below(len(p.list) - 1)
+// usage is what d has used and is about to use, as a part of its limit where it has one.
+func (p *pool) usage(d *deployment) float64 {
+	requests, tokens := d.used(p.now)
+	waiting := float64(d.inFlight.Load())
+	switch {
+	case d.TPM > 0:
+		return (float64(tokens) + waiting*float64(p.prompt+p.answer)) / float64(d.TPM)
+	case d.RPM > 0:
+		return (float64(requests) + waiting) / float64(d.RPM)
+	}
+	return float64(tokens) + waiting*float64(max(p.prompt+p.answer, 1))
+}
+
+// two draws two different ones.
+func (p *pool) two() (i, j int) {
+	i, j = p.below(len(p.list)), p.below(len(p.list)-1)
 	if j >= i {
 		j++
 	}
+	return i, j
+}
+
+func powerOfTwo(p *pool) int {
+	i, j := p.two()
 	if p.list[j].load(p.now) < p.list[i].load(p.now) {
 		return j
 	}

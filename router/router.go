@@ -257,7 +257,14 @@ func (rt *Router) event(e Event) {
 // inside of it each try.
 func (rt *Router) Middleware(next llm.Handler) llm.Handler {
 	return func(ctx context.Context, call *llm.Call) (*llm.Result, error) {
-		t := trip{rt: rt, call: call, next: next, table: rt.table.Load(), name: call.ModelName()}
+		var t *trip
+		if !call.Stream && rt.hedges == nil { // nothing outlives the call
+			t = trips.Get().(*trip)
+			defer t.giveBack()
+		} else {
+			t = new(trip)
+		}
+		t.rt, t.call, t.next, t.table, t.name = rt, call, next, rt.table.Load(), call.ModelName()
 		if id, ok := call.Value(deploymentKey{}).(string); ok {
 			return t.pinned(ctx, id)
 		}

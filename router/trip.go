@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -31,6 +33,7 @@ type trip struct {
 	charges   []Claim // that were booked for them, once for all tries
 	chargedAt time.Time
 	refused   string   // the key of the limit that has no room
+	anytime   bool     // there may be room when any call ends, and not only after a time
 	fallbacks []*group // instead of the group's own
 	replaced  bool
 
@@ -39,12 +42,21 @@ type trip struct {
 	tried     []*deployment
 	triedKeys []*key
 	tries     int
+	singles   int // failures that are tried again only once
 	budget    int
+	hedging   bool // a second place is looked for while the first is at work
 	free      bool // the next try does not count against the retry budget
 	last      *llm.Error
 	waits     time.Duration // the last backoff
 	queued    time.Duration
-	closing   sync.Once
+	left      atomic.Bool // the caller's own limits have been told of the end
+}
+
+var trips = sync.Pool{New: func() any { return new(trip) }}
+
+func (t *trip) giveBack() {
+	*t = trip{}
+	trips.Put(t)
 }
 
 // failure is the kind of fallback that is looked for.
@@ -62,6 +74,7 @@ type pick struct {
 	k       *key
 	group   *group
 	reason  string
+	now     int64     // when it was picked
 	at      time.Time // of the booking in the store; zero: nothing was booked
 	tokens  int64     // that were booked
 	skipped []llm.Skipped
@@ -157,26 +170,24 @@ func (t *trip) prepare() error {
 // leave ends the call's presence under the caller's own limits. used are the tokens that it has used; negative: that is
 // not known, and what was booked stays.
 func (t *trip) leave(used int64) {
-	if t.entered == 0 {
+	if t.entered == 0 || t.left.Swap(true) {
 		return
 	}
-	t.closing.Do(func() {
-		for _, l := range t.limits[:t.entered] {
-			if l.Parallel > 0 {
-				t.rt.parallel.leave(l.Key)
-			}
+	for _, l := range t.limits[:t.entered] {
+		if l.Parallel > 0 {
+			t.rt.parallel.leave(l.Key)
 		}
-		if used < 0 {
-			return
+	}
+	if used < 0 {
+		return
+	}
+	var list []Settlement
+	for i := range t.charges {
+		if c := &t.charges[i]; strings.HasSuffix(c.Key, ":tpm") {
+			list = append(list, Settlement{Key: c.Key, Window: c.Window, At: t.chargedAt, Delta: used - c.Amount})
 		}
-		var list []Settlement
-		for i := range t.charges {
-			if c := &t.charges[i]; strings.HasSuffix(c.Key, ":tpm") {
-				list = append(list, Settlement{Key: c.Key, Window: c.Window, At: t.chargedAt, Delta: used - c.Amount})
-			}
-		}
-		t.rt.settle(list)
-	})
+	}
+	t.rt.settle(list)
 }
 
 func (t *trip) look() *needs {
@@ -213,6 +224,30 @@ func (t *trip) stage(i int) (g *group, strict bool) {
 	return nil, false
 }
 
+// place is where a deployment stands on the way of a call.
+type place struct {
+	g      *group
+	stage  int
+	strict bool
+}
+
+// everywhere yields the deployments of all stages.
+func (t *trip) everywhere(yield func(*deployment, place) bool) {
+	for i := 0; ; i++ {
+		g, strict := t.stage(i)
+		if g == nil {
+			return
+		}
+		for _, tier := range g.tiers {
+			for _, d := range tier.all {
+				if !yield(d, place{g, i, strict}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // find is where the next try goes. It waits if it must and may.
 func (t *trip) find(ctx context.Context) (pick, error) {
 	if t.last != nil && (t.tries >= t.budget || t.call.AttemptsLeft() <= 0) {
@@ -221,8 +256,8 @@ func (t *trip) find(ctx context.Context) (pick, error) {
 	var p pick
 	var busy time.Duration
 	err := error(nil)
-	if t.group.limited && t.group.queue.behind(t.priority) {
-		busy = time.Millisecond
+	if t.group.queue.behind(t.priority) {
+		busy, t.anytime = time.Millisecond, true
 	} else {
 		p, busy, err = t.choose(ctx)
 	}
@@ -240,17 +275,9 @@ func (t *trip) find(ctx context.Context) (pick, error) {
 // none is the error when no deployment is left for the call, and none was tried.
 func (t *trip) none() error {
 	var why []string
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
-		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if reason := t.unfit(d, g, strict); reason != "" && len(why) < 8 {
-					why = append(why, d.ID+": "+reason)
-				}
-			}
+	for d, at := range t.everywhere {
+		if reason := t.unfit(d, at.g, at.strict); reason != "" && len(why) < 8 {
+			why = append(why, d.ID+": "+reason)
 		}
 	}
 	if len(why) == 0 {
@@ -279,23 +306,15 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	}
 	now := t.now()
 	soonest, alive := int64(-1), false
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
+	for d, at := range t.everywhere {
+		if t.unfit(d, at.g, at.strict) != "" {
+			continue
 		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if t.unfit(d, g, strict) != "" {
-					continue
-				}
-				if d.out.Load() == 0 && !d.kept.Load() {
-					alive = true
-				}
-				if wait := max(d.due(now)-now, 0); soonest < 0 || wait < soonest {
-					soonest = wait
-				}
-			}
+		if d.out.Load() == 0 && !d.kept.Load() {
+			alive = true
+		}
+		if wait := max(d.due(now)-now, 0); soonest < 0 || wait < soonest {
+			soonest = wait
 		}
 	}
 	if !alive { // all have failed too often: one try a call is enough until one answers
@@ -313,7 +332,7 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	if err := t.rt.clock.Wait(ctx, wait, nil); err != nil {
 		return pick{}, err
 	}
-	t.tried, t.triedKeys = nil, nil
+	t.tried, t.triedKeys, t.free = nil, nil, false
 	p, busy, err := t.choose(ctx)
 	switch {
 	case err != nil || p.d != nil:
@@ -333,8 +352,11 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 	}
 	start := t.rt.clock.Now()
 	defer func() { t.queued += t.rt.clock.Now().Sub(start) }()
+	late := func(wait time.Duration) bool {
+		return left >= 0 && !t.anytime && wait >= left-t.rt.clock.Now().Sub(start)
+	}
 	for {
-		if left >= 0 && busy >= left-t.rt.clock.Now().Sub(start) {
+		if late(busy) {
 			return t.noRoom(", and the call has no time to wait", busy)
 		}
 		queue, limit := &t.group.queue, t.refused
@@ -364,8 +386,7 @@ func (t *trip) enqueue(ctx context.Context, busy time.Duration) (pick, error) {
 				return true, 0, t.none()
 			}
 			// What keeps it back has changed, or it can wait no longer: that is for the loop.
-			late := left >= 0 && busy >= left-t.rt.clock.Now().Sub(start)
-			return late || t.refused != limit, busy, nil
+			return late(busy) || t.refused != limit, busy, nil
 		})
 		t.rt.waiting.close(limit)
 		switch {
@@ -410,7 +431,12 @@ func (t *trip) unfit(d *deployment, g *group, strict bool) string {
 		return "context window"
 	}
 	if d.ContextWindow > 0 {
-		if n := t.look(); n.prompt+boundOf(n, t.call.Request) > d.ContextWindow {
+		n := t.look()
+		most := n.prompt
+		if n.bounded { // what the answer may take of the window, if the request says so
+			most += n.answer
+		}
+		if most > d.ContextWindow {
 			return "context window"
 		}
 	}
@@ -426,16 +452,6 @@ func (t *trip) unfit(d *deployment, g *group, strict bool) string {
 		return "tags"
 	}
 	return ""
-}
-
-// boundOf is what the answer takes of the window: what the request asks for, nothing if it leaves that open.
-func boundOf(n *needs, request any) int {
-	if n.answer == answerTokens {
-		if r, ok := request.(*llm.CompletionRequest); ok && r.MaxTokens == 0 {
-			return 0
-		}
-	}
-	return n.answer
 }
 
 // tagged says whether the call's tags choose d.
@@ -486,13 +502,17 @@ func (t *trip) again(p *pick, err error) bool {
 		t.kind, t.window, t.free = tooLong, max(t.window, p.d.ContextWindow), true
 	case errors.Is(e, llm.ErrContentPolicy):
 		t.kind, t.free = unsafe, true
+	case e.Status == http.StatusRequestTimeout, e.Status == http.StatusConflict, e.Status == http.StatusTooEarly:
+		if t.singles++; t.singles > 1 { // once more is right for these, and not more
+			return false
+		}
 	case errors.Is(e, llm.ErrUnsupported), errors.Is(e, llm.ErrUnsupportedParam), errors.Is(e, llm.ErrNotFound):
 		t.free = true
 	case e.Scope == llm.ScopeRequest:
 		return false
 	}
 	if v == limited || v == refused {
-		t.free = v == refused
+		t.free = true // another key, or another deployment, takes no more than it would have
 		t.triedKeys = append(t.triedKeys, p.k)
 		if p.d.freshKey(t.now(), t.triedKeys) {
 			return true
@@ -525,7 +545,6 @@ func (t *trip) fork(p *pick) *llm.Call {
 func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, error) {
 	d := p.d
 	f.Route = &llm.Route{Group: p.group.name, Deployment: d.ID, Reason: p.reason, Queued: t.queued, Skipped: p.skipped}
-	begin := t.now()
 	inner := ctx
 	if d.Timeout > 0 && !f.Stream {
 		var cancel context.CancelFunc
@@ -534,7 +553,7 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 	}
 	res, err := t.next(inner, f)
 	now := t.now()
-	s := sample{key: p.k, stream: f.Stream, latency: time.Duration(now - begin), err: err}
+	s := sample{key: p.k, stream: f.Stream, latency: time.Duration(now - p.now), err: err, now: now}
 	if err != nil {
 		if inner.Err() != nil && ctx.Err() == nil {
 			err = t.slow(d, err)
@@ -556,7 +575,7 @@ func (t *trip) send(ctx context.Context, p *pick, f *llm.Call) (*llm.Result, err
 // follow takes in the end of a stream.
 func (t *trip) follow(f *llm.Call, res *llm.Result, p pick) {
 	f.OnDone(res, func(o *llm.Outcome) {
-		t.leave(t.done(&p, &sample{key: p.k, stream: true, err: o.Err}, o))
+		t.leave(t.done(&p, &sample{key: p.k, stream: true, err: o.Err, now: t.now()}, o))
 	})
 }
 
@@ -573,7 +592,6 @@ func (t *trip) slow(d *deployment, err error) error {
 
 // done takes in the end of a try: health, usage, limits. It returns the tokens that were used, -1 if that is not known.
 func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
-	now := t.now()
 	d := p.d
 	d.inFlight.Add(-1)
 	total = -1
@@ -583,17 +601,15 @@ func (t *trip) done(p *pick, s *sample, o *llm.Outcome) (total int64) {
 			total = int64(max(u.TotalTokens, u.PromptTokens+u.CompletionTokens))
 		}
 		if o.Meta != nil && s.err == nil {
-			d.adapt(p.k, o.Meta.Header, t.rt, now)
+			d.adapt(p.k, o.Meta.Header, t.rt, s.now)
 		}
 	}
-	d.record(now, s)
+	d.record(s)
 	if s.err != nil && total < 0 && !mayHaveRun(s.err) {
 		total = 0
 	}
 	t.settle(p, total)
-	if p.group.limited {
-		p.group.queue.wake()
-	}
+	p.group.queue.wake()
 	return total
 }
 
@@ -618,9 +634,7 @@ func (t *trip) release(p *pick) {
 	p.d.probing.Store(false)
 	p.k.probing.Store(false)
 	t.settle(p, 0)
-	if p.group.limited {
-		p.group.queue.wake()
-	}
+	p.group.queue.wake()
 }
 
 // pinned sends the call to one deployment, whatever its state.
@@ -632,6 +646,7 @@ func (t *trip) pinned(ctx context.Context, id string) (*llm.Result, error) {
 	}
 	t.group = d.group
 	d.inFlight.Add(1)
-	p := pick{d: d, k: d.nextKey(t.now(), nil), group: d.group, reason: "pinned"}
+	now := t.now()
+	p := pick{d: d, k: d.nextKey(now, nil), group: d.group, reason: "pinned", now: now}
 	return t.try(ctx, &p)
 }

@@ -149,9 +149,9 @@ func windowKey(key string, window time.Duration) string {
 	return "llm:window:" + strconv.FormatInt(int64(window), 10) + ":" + key
 }
 
-// width is that of a bucket, of which 60 make a window.
+// width is that of a bucket, of which 120 make a window.
 func width(window time.Duration) int64 {
-	const us = 60 * int64(time.Microsecond)
+	const us = 120 * int64(time.Microsecond)
 	return (int64(window)-1)/us + 1
 }
 

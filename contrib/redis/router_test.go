@@ -228,7 +228,7 @@ func TestCostOfTake(t *testing.T) {
 		require.Equal(t, n, calls["evalsha"])
 		require.InDelta(t, 2*n, calls["hmget"], 10, "one read of each window, and more only when buckets have left")
 		require.InDelta(t, 2*n, calls["hset"], 10)
-		require.Less(t, calls["pexpire"]+calls["hdel"]+calls["del"], 10)
+		require.Less(t, calls["pexpire"]+calls["del"], 10)
 		require.Equal(t, n, calls["mget"])
 
 		// In a window that moves there are never more than its buckets, its sum and its newest number.
@@ -241,7 +241,7 @@ func TestCostOfTake(t *testing.T) {
 		}
 		fields, err := client.HLen(ctx, windowKey("{r}b", 120*time.Millisecond)).Result()
 		require.NoError(t, err)
-		require.LessOrEqual(t, fields, int64(63))
+		require.LessOrEqual(t, fields, int64(123))
 	})
 }
 
@@ -297,17 +297,17 @@ func TestServerClockThatIsBehind(t *testing.T) {
 		ahead := func(buckets int64) {
 			newest := time.Now().UnixMicro()/width(time.Hour) + buckets
 			require.NoError(t, client.Del(ctx, key).Err())
-			require.NoError(t, client.HSet(ctx, key, "s", 5, "l", newest, strconv.FormatInt(newest%61, 10), 5).Err())
+			require.NoError(t, client.HSet(ctx, key, "s", 5, "l", newest, strconv.FormatInt(newest%121, 10), 5).Err())
 		}
 		ahead(3)
 		taken := take(t, s, k)
 		require.Equal(t, -1, taken.Choice)
-		settle := router.Settlement{Key: "{r}a", Window: time.Hour, At: time.Now().Add(3 * time.Minute), Delta: -1}
+		settle := router.Settlement{Key: "{r}a", Window: time.Hour, At: time.Now().Add(90 * time.Second), Delta: -1}
 		k.Settle = []router.Settlement{settle}
 		taken = take(t, s, k)
 		require.Equal(t, 0, taken.Choice)
 		require.Greater(t, time.Until(taken.At), time.Minute, "it is booked where the clock was, so that settlements find it")
-		ahead(90)
+		ahead(150)
 		k.Settle = nil
 		for range 5 {
 			require.Equal(t, 0, take(t, s, k).Choice, "by more than the window: it begins anew")

@@ -6,9 +6,9 @@
 -- Times are in microseconds. Returns the choice from 0 or -1, whether it is the session's, the time, the wait, the
 -- caller's claim that was refused from 1 or 0, and, if any choice is cooling, what each cooldown has left.
 --
--- A window is a hash: s is the sum, l the number of the newest bucket, and 0 to 60 the buckets by number modulo 61.
+-- A window is a hash: s is the sum, l the number of the newest bucket, and 0 to 120 the buckets by number modulo 121.
 
-local BUCKETS, TOP = 60, 9007199254740992
+local BUCKETS, TOP = 120, 9007199254740992
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -27,14 +27,14 @@ local function slot(n) return int(n % (BUCKETS + 1)) end -- of the bucket with a
 
 local windows = {}
 
--- window reads a window's head, and the bucket that is most likely needed. value has what is known of the buckets, put
--- says which have changed, and gone which have left.
+-- window reads a window's head, and the bucket that is most likely needed. value has what is known of the buckets, and
+-- put says which have changed.
 local function window(name, width)
   local w = windows[name]
   if not w then
     local s = slot(math.floor(now / width))
     local v = redis.call('HMGET', name, 's', 'l', s)
-    w = {name = name, width = width, sum = tonumber(v[1]) or 0, last = tonumber(v[2]), value = {}, put = {}, gone = {}}
+    w = {name = name, width = width, sum = tonumber(v[1]) or 0, last = tonumber(v[2]), value = {}, put = {}}
     w.value[s] = tonumber(v[3]) or 0
     windows[name] = w
   end
@@ -74,16 +74,15 @@ local function advance(w, at)
   if not w.last then
     w.empty = true
   elseif n < w.last or n > w.last + BUCKETS then
-    w.empty, w.delete, w.sum, w.value, w.put, w.gone = true, true, 0, {}, {}, {}
+    w.empty, w.delete, w.sum, w.value, w.put = true, true, 0, {}, {}
   else
     local left = slots(w.last + 1, n)
     read(w, left)
     for _, s in ipairs(left) do
-      w.sum = w.sum - w.value[s]
-      w.value[s], w.put[s], w.gone[#w.gone + 1] = 0, nil, s
+      if w.value[s] ~= 0 then w.sum, w.value[s], w.put[s] = w.sum - w.value[s], 0, true end
     end
   end
-  w.last = n
+  w.last, w.moved = n, true
 end
 
 -- add corrects the bucket with a number; neither it nor the sum falls below 0.
@@ -153,8 +152,8 @@ for i = 1, settlements do
   local w = window(name, width)
   if w.last then
     advance(w, now)
-    local n = math.min(math.floor(at / width), w.last)
-    if n >= w.last - BUCKETS then
+    local n = math.floor(at / width)
+    if n >= w.last - BUCKETS and n <= w.last then
       add(w, n, delta)
       w.dirty = true
     end
@@ -210,16 +209,14 @@ end
 for name, w in pairs(windows) do
   if w.dirty then
     if w.delete then redis.call('DEL', name) end
-    if #w.gone > 0 then redis.call('HDEL', name, unpack(w.gone)) end
     local fields = {'s', int(w.sum), 'l', int(w.last)}
     for s in pairs(w.put) do
       fields[#fields + 1] = s
       fields[#fields + 1] = int(w.value[s])
     end
-    -- A bucket that is new to the window prolongs its life; the others leave before that ends.
-    if redis.call('HSET', name, unpack(fields)) > 0 then
-      redis.call('PEXPIRE', name, int(math.ceil((BUCKETS + 2) * w.width / 1000)))
-    end
+    redis.call('HSET', name, unpack(fields))
+    -- The newest bucket is the last to leave.
+    if w.moved then redis.call('PEXPIRE', name, int(math.ceil((BUCKETS + 2) * w.width / 1000))) end
   end
 end
 

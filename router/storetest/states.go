@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func checkCooldown(t *testing.T, s *subject) {
 
 	s.cool(t, "a", 3*time.Hour)
 	require.Greater(t, s.take(t, k).Cooling[0], 2*time.Hour, "the longer time holds")
-	s.cool(t, "a", 1<<62)
+	s.cool(t, "a", math.MaxInt64)
 	require.Greater(t, s.take(t, k).Cooling[0], 24*time.Hour)
 
 	// The rest of a cooldown is told whatever was taken, and also with nothing to claim.
@@ -107,6 +108,12 @@ func checkSession(t *testing.T, s *subject) {
 	s.requireAt(t, k, "a", false)
 	s.requireUsed(t, "a", 4)
 	s.requireUsed(t, "b", 2)
+	k = s.session("for ever", "a")
+	k.SessionTTL = math.MaxInt64
+	s.requireAt(t, k, "a", false)
+	s.sleep(5 * time.Millisecond)
+	s.requireAt(t, k, "a", true)
+	s.requireAt(t, s.session("for ever", "b"), "a", true)
 
 	// It is not begun by a call that was refused.
 	k = s.session("3", "b")
