@@ -128,6 +128,7 @@ func TestVendorsPrices(t *testing.T) {
 			anthropic/claude-haiku-4-5 standard output 5
 			anthropic/claude-3-haiku-20240307 standard cache_read 0.03
 			anthropic/claude-3-haiku-20240307 standard output 1.25`},
+		// And the overviews of the other models, beside it.
 		{"https://platform.claude.com/docs/en/models/opus-5-5/overview", `
 			anthropic/claude-opus-5-5 standard input 4
 			anthropic/claude-opus-5-5 standard output 20
@@ -142,6 +143,7 @@ func TestVendorsPrices(t *testing.T) {
 			anthropic/claude-haiku-5-5 standard output 0.5
 			anthropic/claude-sonnet-5 standard input 2
 			anthropic/claude-sonnet-5 standard output 10`},
+		// Read in a copy of the page.
 		{"https://platform.claude.com/docs/en/build-with-claude/batch-processing", `
 			anthropic/claude-opus-4-1 batch input 7.5
 			anthropic/claude-opus-4-1 batch output 37.5
@@ -159,7 +161,7 @@ func TestVendorsPrices(t *testing.T) {
 			openai/gpt-5-codex standard cache_read 0.125
 			openai/gpt-5-codex standard output 10
 			openai/gpt-5 standard input 1.25`},
-		// Read where others quote the page of the vendor.
+		// From here on read where others quote the page of the vendor.
 		{"https://developers.openai.com/api/docs/pricing", `
 			openai/gpt-4o standard input 2.5
 			openai/gpt-4o standard cache_read 1.25
