@@ -5,8 +5,8 @@ package faultmatrix
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -509,11 +509,15 @@ func tooLong(d time.Duration) want {
 }
 
 // nobody is an address where nobody listens.
+// nobody is a port that is taken and on which nobody listens, so that no other test's server comes to be there.
 func nobody(c *cell) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	require.NoError(c, err)
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	c.Cleanup(func() { _ = syscall.Close(fd) })
+	require.NoError(c, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	addr, err := syscall.Getsockname(fd)
+	require.NoError(c, err)
+	return fmt.Sprintf("http://127.0.0.1:%d", addr.(*syscall.SockaddrInet4).Port)
 }
 
 func blackHole(c *cell) string {
