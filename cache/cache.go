@@ -422,10 +422,7 @@ func (t *trip) keep(ctx context.Context, resp any, m *llm.Meta) *found {
 	if t.ttl > 0 {
 		e.expires = now.Add(t.ttl)
 	}
-	value, err := e.encode(t.key, !t.cache.store.local)
-	if err != nil {
-		return nil
-	}
+	value := e.encode(t.key, !t.cache.store.local)
 	if t.cache.store.set(ctx, t.key, value, t.ttl) {
 		t.cache.counts.stored.Add(1)
 		t.index(ctx)

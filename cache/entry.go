@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -21,7 +20,7 @@ import (
 //	 6  CRC-32C of the key and of everything that follows
 //	10  when the answer was made, and when it ends, in milliseconds since 1970; 0: it does not end
 //	26  length of the rest, before compression
-//	30  length of the answer's Meta, Meta, answer
+//	30  length of the answer's Meta, Meta as texts with their lengths, answer
 //
 // What does not read as one is a miss, whatever its bytes are.
 const (
@@ -50,19 +49,61 @@ type entry struct {
 // meta is what is kept of an answer's Meta: neither headers, which may hold what is one caller's alone, nor the native
 // body, which says everything a second time.
 type meta struct {
-	Provider  string        `json:"provider,omitempty"`
-	Model     string        `json:"model,omitempty"`
-	Status    int           `json:"status,omitempty"`
-	RequestID string        `json:"request_id,omitempty"`
-	Warnings  []llm.Warning `json:"warnings,omitempty"`
+	Provider, Model, RequestID string
+	Status                     int
+	Warnings                   []llm.Warning
+}
+
+func (m *meta) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(m.Status))
+	b = binary.AppendUvarint(b, uint64(len(m.Warnings)))
+	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	text(m.Provider)
+	text(m.Model)
+	text(m.RequestID)
+	for i := range m.Warnings {
+		w := &m.Warnings[i]
+		text(w.Code)
+		text(w.Param)
+		text(w.Message)
+	}
+	return b
+}
+
+// read returns false if b is not what append writes.
+func (m *meta) read(b []byte) bool {
+	ok := true
+	number := func() uint64 {
+		n, used := binary.Uvarint(b)
+		if used <= 0 {
+			ok, b = false, nil
+			return 0
+		}
+		b = b[used:]
+		return n
+	}
+	text := func() string {
+		n := number()
+		if n > uint64(len(b)) {
+			ok, b = false, nil
+			return ""
+		}
+		s := string(b[:n])
+		b = b[n:]
+		return s
+	}
+	m.Status = int(number())
+	warnings := number()
+	m.Provider, m.Model, m.RequestID = text(), text(), text()
+	for ; ok && warnings > 0; warnings-- {
+		m.Warnings = append(m.Warnings, llm.Warning{Code: text(), Param: text(), Message: text()})
+	}
+	return ok && len(b) == 0
 }
 
 // encode is the value to be stored under key.
-func (e *entry) encode(key Key, compress bool) ([]byte, error) {
-	m, err := json.Marshal(e.meta)
-	if err != nil {
-		return nil, err
-	}
+func (e *entry) encode(key Key, compress bool) []byte {
+	m := e.meta.append(nil)
 	b := make([]byte, headerSize, headerSize+len(m)+len(e.answer)+binary.MaxVarintLen32)
 	b = binary.AppendUvarint(b, uint64(len(m)))
 	b = append(append(b, m...), e.answer...)
@@ -84,7 +125,7 @@ func (e *entry) encode(key Key, compress bool) ([]byte, error) {
 		}
 	}
 	binary.BigEndian.PutUint32(b[6:], checksum(key, b))
-	return b, nil
+	return b
 }
 
 // checksum covers the key, so that a value that got under another key is not taken for an answer.
@@ -121,7 +162,7 @@ func decode(key Key, b []byte, limit int) (*entry, error) {
 		return nil, errValue
 	}
 	rest = rest[used:]
-	if err := json.Unmarshal(rest[:n], &e.meta); err != nil {
+	if !e.meta.read(rest[:n]) {
 		return nil, errValue
 	}
 	e.answer = rest[n:]
