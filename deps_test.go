@@ -81,7 +81,8 @@ func TestImportsOfProviders(t *testing.T) {
 }
 
 func TestImportsOfTestKits(t *testing.T) {
-	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest")
+	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest",
+		deptest.Module+"/cache/cachetest")
 	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
@@ -92,6 +93,17 @@ func TestImportsOfTestKits(t *testing.T) {
 			deptest.Module + "/providers/all/...":       kitsKnowNone,
 		})
 	}
+}
+
+// A cache stands before providers, and knows none of them.
+func TestImportsOfCache(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "the calls that it answers"
+	deptest.AssertImports(t, deptest.Module+"/cache", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/cache", map[string]string{
+		"testing":           "registers flags in every program",
+		"net/http/httptest": "registers flags in every program",
+	})
 }
 
 // A simulation is a program's own what-if: it needs the router, and no provider, network server or test framework.

@@ -418,7 +418,8 @@ func (t *trip) keep(ctx context.Context, resp any, m *llm.Meta) *found {
 	}
 	now := t.cache.config.Now()
 	e := &entry{created: now, answer: body,
-		meta: meta{Provider: m.Provider, Model: m.Model, Status: m.Status, RequestID: m.RequestID, Warnings: m.Warnings}}
+		meta: meta{Provider: m.Provider, Model: m.Model, Status: m.Status, RequestID: m.RequestID,
+			Warnings: slices.DeleteFunc(slices.Clone(m.Warnings), func(w llm.Warning) bool { return w.Code == warningCode })}}
 	if t.ttl > 0 {
 		e.expires = now.Add(t.ttl)
 	}
@@ -429,6 +430,9 @@ func (t *trip) keep(ctx context.Context, resp any, m *llm.Meta) *found {
 	}
 	return &found{key: t.key, value: value, similarity: 1}
 }
+
+// warningCode is of what concerned one call alone.
+const warningCode = "cache"
 
 // cacheable says whether the request alone decides the answer.
 func cacheable(request any) bool {

@@ -181,7 +181,7 @@ func (t *trip) similar(ctx context.Context) *found {
 	vector, err := s.embed(ctx, q.text)
 	if err != nil {
 		if ctx.Err() == nil {
-			t.call.Warn(llm.Warning{Code: "cache", Message: "there is no embedding of the question, so no similar one was looked for: " + kind(err)})
+			t.call.Warn(llm.Warning{Code: warningCode, Message: "there is no embedding of the question, so no similar one was looked for: " + kind(err)})
 		}
 		return nil
 	}
