@@ -208,17 +208,19 @@ func checkTogether(t *testing.T, s *subject) {
 					errs <- err
 					return
 				}
-				b, err := s.Store.Get(ctx, s.key(k))
-				var from, writer int
-				if err == nil {
-					_, err = fmt.Sscanf(string(b[:min(len(b), 16)]), "[%d %d]", &from, &writer)
-				}
-				if err == nil && (from != k || !bytes.Equal(b, value(k, writer))) {
-					err = errors.New("a value came back mixed up, or under another key")
-				}
-				if err != nil {
-					errs <- err
-					return
+				for _, k := range []int{k, (k + 1) % keys} { // what this one has just stored, and what others have
+					b, err := s.Store.Get(ctx, s.key(k))
+					var from, writer int
+					if err == nil && (b != nil || k == (w+i)%keys) {
+						_, err = fmt.Sscanf(string(b[:min(len(b), 16)]), "[%d %d]", &from, &writer)
+						if err != nil || from != k || !bytes.Equal(b, value(k, writer)) {
+							err = errors.New("a value came back mixed up, or under another key")
+						}
+					}
+					if err != nil {
+						errs <- err
+						return
+					}
 				}
 			}
 		})
