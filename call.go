@@ -138,7 +138,8 @@ type Callback struct {
 type Outcome struct {
 	// Response is the unary answer; nil for streams, whose pieces belong to their reader.
 	Response any
-	// Usage is what the provider reported, nil if nothing.
+	// Usage is what the provider reported, nil if nothing; of an answer from a cache (Meta.Cache) what it reported
+	// when the answer was made.
 	Usage *Usage
 	// Err is the failure. For a stream that the reader left early it is an [ErrCanceled].
 	Err error
@@ -208,6 +209,8 @@ type Meta struct {
 	Attempts []Attempt
 	// Duration is until the whole answer was decoded; for streams until the stream was opened.
 	Duration time.Duration
+	// Cache is set when a response cache gave the answer; nil otherwise.
+	Cache *CacheInfo
 }
 
 // With returns a copy of the call with further options, for middleware that changes calls: [WithModel] picks another

@@ -103,7 +103,8 @@ func TestImportsOfModels(t *testing.T) {
 }
 
 func TestImportsOfTestKits(t *testing.T) {
-	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest")
+	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest",
+		deptest.Module+"/cache/cachetest")
 	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
@@ -131,6 +132,17 @@ func TestImportsOfRouter(t *testing.T) {
 	allowed[deptest.Module+"/tokens"] = "what is reserved of limits"
 	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
 	deptest.AssertImports(t, deptest.Module+"/router", allowed)
+}
+
+// A cache stands before providers, and knows none of them.
+func TestImportsOfCache(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "the calls that it answers"
+	deptest.AssertImports(t, deptest.Module+"/cache", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/cache", map[string]string{
+		"testing":           "registers flags in every program",
+		"net/http/httptest": "registers flags in every program",
+	})
 }
 
 // A simulation is a program's own what-if: it needs the router, and no provider, network server or test framework.

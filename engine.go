@@ -27,6 +27,7 @@ type endpoint[Req, Resp, Chunk any] struct {
 	watch  func(*Call) watcher[Chunk]          // keeps the promises of a stream
 	replay func(*Resp) Next[Chunk]             // an answer as a stream, for providers that cannot stream it
 	fold   func(*Stream[Chunk]) (*Resp, error) // the reverse, for mocks
+	folder func(limit int) folder[Resp, Chunk] // and beside a reader, for caches
 }
 
 // The operations. A new one is a types file, a field of Provider, one of these, and its functions in llm.go.
@@ -41,6 +42,7 @@ var (
 		watch:  newCompletionWatcher,
 		replay: replayCompletion,
 		fold:   Collect,
+		folder: newCompletionFolder,
 	}
 	responses = &endpoint[ResponsesRequest, ResponsesResponse, ResponsesChunk]{
 		name:   "responses",
@@ -51,6 +53,7 @@ var (
 		watch:  newResponsesWatcher,
 		replay: replayResponses,
 		fold:   CollectResponses,
+		folder: newResponsesFolder,
 	}
 	textCompletion = &endpoint[TextCompletionRequest, TextCompletionResponse, TextCompletionChunk]{
 		name: "text_completion",
@@ -64,6 +67,7 @@ var (
 			return one(&TextCompletionChunk{ID: r.ID, Object: r.Object, Created: r.Created, Model: r.Model,
 				SystemFingerprint: r.SystemFingerprint, Choices: r.Choices, Usage: r.Usage, Extra: r.Extra})
 		},
+		folder: newTextFolder,
 	}
 	embedding = &endpoint[EmbeddingRequest, EmbeddingResponse, None]{
 		name:  "embedding",
@@ -102,6 +106,7 @@ var (
 		replay: func(r *SpeechResponse) Next[SpeechChunk] {
 			return one(&SpeechChunk{Type: "speech.audio.delta", Audio: r.Audio, Usage: r.Usage})
 		},
+		folder: newSpeechFolder,
 	}
 	transcription = &endpoint[TranscriptionRequest, TranscriptionResponse, TranscriptionChunk]{
 		name: "transcription",
@@ -112,6 +117,7 @@ var (
 		meta:   func(r *TranscriptionResponse) *Meta { return &r.Meta },
 		usage:  func(r *TranscriptionResponse) *Usage { return r.Usage },
 		replay: (*TranscriptionResponse).replay,
+		folder: newTranscriptionFolder,
 		blank:  true, // the text of silence
 	}
 	translation = &endpoint[TranslationRequest, TranscriptionResponse, None]{
@@ -159,6 +165,8 @@ type runner interface {
 	run(ctx context.Context, call *Call) (*Result, error)
 	done(call *Call, res *Result, f func(*Outcome))
 	outcome(call *Call, res *Result) Outcome
+	replayed(call *Call, response any, meta *Meta) (*Result, error)
+	whole(call *Call, res *Result, w *whole)
 }
 
 // begin makes the call's record; which operation it is, the endpoint adds.

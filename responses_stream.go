@@ -2,7 +2,7 @@ package llm
 
 import (
 	"io"
-	"slices"
+	"math"
 )
 
 // CollectResponses reads a stream of events to its end and returns the answer as one: that of the last event, with
@@ -10,12 +10,7 @@ import (
 // error's Partial, as a completion.
 func CollectResponses(s *Stream[ResponsesChunk]) (*ResponsesResponse, error) {
 	defer s.Close()
-	var final *ResponsesResponse
-	type item struct {
-		index int
-		item  *ResponsesItem
-	}
-	var items []item
+	f := responsesFolder{room: math.MaxInt}
 	for {
 		c, err := s.Next()
 		if err == io.EOF {
@@ -24,26 +19,14 @@ func CollectResponses(s *Stream[ResponsesChunk]) (*ResponsesResponse, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Response != nil {
-			final = c.Response
-		}
-		if c.Type == eventItemDone && c.Item != nil {
-			items = append(items, item{c.OutputIndex, c.Item})
-		}
+		f.add(c)
 	}
-	if final == nil {
+	r := f.response(nil)
+	if r == nil {
 		return nil, Truncated("the stream ended without a response")
 	}
-	r := *final
-	if len(r.Output) == 0 && len(items) > 0 {
-		slices.SortStableFunc(items, func(a, b item) int { return a.index - b.index })
-		r.Output = make([]ResponsesItem, 0, len(items))
-		for _, it := range items {
-			r.Output = append(r.Output, *it.item)
-		}
-	}
 	r.Meta = *s.Meta()
-	return &r, nil
+	return r, nil
 }
 
 // ReplayResponses is the reverse of [CollectResponses]: an answer as events, for middleware such as caches.

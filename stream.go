@@ -19,6 +19,7 @@ type Stream[T any] struct {
 	stop    func()            // makes a blocked next return; may be called beside it
 	settle  func(error) error // the end: called once, never beside next; returns what Next is to return
 	watch   watcher[T]
+	seen    func(*T)      // is shown what is delivered; nil: none
 	clock   *clock        // nil: none
 	between time.Duration // the limit between contents
 	content bool          // the last piece had content
@@ -114,6 +115,9 @@ func (s *Stream[T]) Next() (*T, error) {
 		return nil, s.ended
 	}
 	s.chunks++
+	if s.seen != nil {
+		s.seen(c)
+	}
 	s.state.Store(streamIdle)
 	return c, nil
 }

@@ -1,4 +1,5 @@
-// Package redis keeps in Redis or Valkey what several processes share: so far what routers do, in a [RouterStore].
+// Package redis keeps in Redis or Valkey what several processes share: what routers do, in a [RouterStore], and answers, in
+// a [CacheStore].
 //
 //	client, err := redis.Open("redis://:password@10.0.0.5:6379/0")
 //	…
@@ -6,13 +7,18 @@
 //	store, err := redis.NewRouterStore(client)
 //	…
 //	rt, err := router.New(router.Config{Store: store, Name: "chat", …})
+//	…
+//	answers, err := redis.NewCacheStore(client)
+//	…
+//	c, err := cache.New(cache.Config{Store: answers})
 //
 // # Servers
 //
 // Redis from version 5 and Valkey, alone, behind Sentinel or as a cluster: all keys of one router are in one hash slot, so
-// each call is one command to one node. Keys begin with "llm:" and expire by themselves. The server's clock is the one
-// that counts, so those of the processes need not agree. An eviction policy that drops keys early lets limits begin
-// anew; noeviction and the volatile ones that are not random do well.
+// each call is one command to one node; the answers of a cache are spread over all. Keys begin with "llm:" and expire by
+// themselves. The server's clock is the one that counts for routers, so those of the processes need not agree. An eviction
+// policy that drops keys early lets limits begin anew; noeviction and the volatile ones that are not random do well. A
+// cache that is large is better on a server of its own.
 //
 // # Clients
 //
