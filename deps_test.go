@@ -49,6 +49,15 @@ func TestImportsOfStream(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module+"/stream", map[string]string{})
 }
 
+// A request is counted without what a tokeniser needs; that is contrib/tiktoken.
+func TestImportsOfTokens(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "requests are what it counts"
+	allowed[deptest.Module+"/internal/textclass"] = "sorts bytes; shared with the fit in contrib/tiktoken"
+	deptest.AssertImports(t, deptest.Module+"/tokens", allowed)
+	deptest.AssertImports(t, deptest.Module+"/internal/textclass", map[string]string{})
+}
+
 func TestImportsOfInternal(t *testing.T) {
 	for _, pkg := range deptest.Packages(t, deptest.Module+"/internal/...") {
 		if pkg == deptest.Module+"/internal/readme" { // a program of this repository
