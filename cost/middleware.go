@@ -3,6 +3,7 @@ package cost
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/models"
@@ -71,10 +72,8 @@ func (p *Pricing) of(call *llm.Call, meta *llm.Meta) (*models.Model, error) {
 	if meta != nil && meta.Provider != "" {
 		return p.model(meta.Provider, meta.Model)
 	}
-	if m, ok := models.For(call); ok {
-		return m, nil
-	}
-	return nil, unknown("the catalogue has no model %q", call.ModelName())
+	provider, name, _ := strings.Cut(call.ModelName(), "/")
+	return p.model(provider, name)
 }
 
 // cut is the bill of a call that broke off, or whose usage nobody has told.

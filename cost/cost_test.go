@@ -1,0 +1,256 @@
+package cost_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/cost"
+	"github.com/llm-go/llm/models"
+	"github.com/stretchr/testify/require"
+)
+
+// prices are made for these tests: each dimension has a price that tells it from the others.
+const prices = `{"models": {
+  "p/m": {"mode": "chat", "max_output_tokens": 1000, "context_window": 100000, "prices": [
+    {"source": "test", "checked": "2026-11-01", "prices": [
+      {"of": "input", "per": "million_tokens", "usd": "2"}, {"of": "input", "per": "million_tokens", "usd": "4", "above": 1000},
+      {"of": "output", "per": "million_tokens", "usd": "10"}, {"of": "output", "per": "million_tokens", "usd": "15", "above": 1000},
+      {"of": "cache_read", "per": "million_tokens", "usd": "0.2"}, {"of": "cache_write", "per": "million_tokens", "usd": "2.5"},
+      {"of": "cache_write_1h", "per": "million_tokens", "usd": "4"}, {"of": "input_audio", "per": "million_tokens", "usd": "40"},
+      {"of": "web_search", "per": "query", "usd": "0.01"}]},
+    {"tier": "batch", "source": "test", "checked": "2026-11-01", "prices": [
+      {"of": "input", "per": "million_tokens", "usd": "1"}, {"of": "output", "per": "million_tokens", "usd": "5"}]}]},
+  "p/nothing": {"mode": "chat"}
+}}`
+
+func pricing(t testing.TB) *cost.Pricing {
+	t.Helper()
+	c, err := models.Parse(strings.NewReader(prices))
+	require.NoError(t, err)
+	return &cost.Pricing{Catalogue: c}
+}
+
+func answer(u *llm.Usage) *llm.CompletionResponse {
+	return &llm.CompletionResponse{Usage: u, Meta: llm.Meta{Provider: "p", Model: "m"},
+		Choices: []llm.Choice{{Message: llm.Assistant("Hello."), FinishReason: llm.FinishStop}}}
+}
+
+func TestBuckets(t *testing.T) {
+	p := pricing(t)
+	for want, u := range map[string]*llm.Usage{
+		"0.0003":    {PromptTokens: 100, CompletionTokens: 10},
+		"0.002":     {PromptTokens: 1000},
+		"0.004004":  {PromptTokens: 1001}, // one above the threshold, and the whole request costs more
+		"0.00011":   {PromptTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 50}},
+		"0.000225":  {PromptTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CacheCreationTokens: 50}},
+		"0.0003 1h": {PromptTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CacheCreationTokens: 50, CacheCreation1hTokens: 50}},
+		"0.00058":   {PromptTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{AudioTokens: 10}},
+		"0.0001":    {CompletionTokens: 10, CompletionTokensDetails: &llm.CompletionTokensDetails{ReasoningTokens: 8}},
+		"0.02":      {ServerToolUse: &llm.ServerToolUse{WebSearchRequests: 2}},
+	} {
+		b, err := p.Call(nil, answer(u))
+		require.NoError(t, err)
+		require.Equal(t, strings.Fields(want)[0], b.Total.String())
+		require.Equal(t, b.Total, b.Low)
+		require.Equal(t, b.Total, b.High)
+	}
+}
+
+// Whatever a provider reports, the buckets are disjoint and sum to its totals, and the items to the total.
+func TestBucketsSumToTheTotal(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	n := func() int { return r.IntN(5) * r.IntN(1000) }
+	p := pricing(t)
+	for range 20_000 {
+		u := &llm.Usage{PromptTokens: n(), CompletionTokens: n()}
+		if r.IntN(4) > 0 {
+			u.PromptTokensDetails = &llm.PromptTokensDetails{CachedTokens: n(), CacheCreationTokens: n(), CacheCreation1hTokens: n(), AudioTokens: n(), ImageTokens: n(), VideoTokens: -n()}
+			u.CompletionTokensDetails = &llm.CompletionTokensDetails{ReasoningTokens: n(), AudioTokens: n(), ImageTokens: n()}
+		}
+		in, out := 0, 0
+		for _, c := range cost.Split(u) {
+			require.Positive(t, c.N)
+			switch c.Dimension {
+			case models.Output, models.Reasoning, models.OutputAudio, models.OutputImage:
+				out += int(c.N)
+			default:
+				in += int(c.N)
+			}
+		}
+		require.Equal(t, u.PromptTokens, in)
+		require.Equal(t, u.CompletionTokens, out)
+		b, err := p.Call(nil, answer(u))
+		require.NoError(t, err)
+		var sum cost.Amount
+		for _, i := range b.Items {
+			sum += i.Amount
+		}
+		require.Equal(t, b.Total, sum)
+	}
+}
+
+func TestNoDrift(t *testing.T) {
+	p := pricing(t)
+	b, err := p.Call(nil, answer(&llm.Usage{PromptTokens: 1, CompletionTokens: 1}))
+	require.NoError(t, err)
+	var sum cost.Amount
+	for range 1_000_000 {
+		sum, err = cost.Add(sum, b.Total)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "12", sum.String())
+	_, err = cost.Add(1<<62, 1<<62)
+	require.ErrorIs(t, err, cost.ErrOverflow)
+	_, err = p.Call(nil, answer(&llm.Usage{CompletionTokens: 1 << 60}))
+	require.ErrorIs(t, err, cost.ErrOverflow)
+}
+
+// What has no price is an error that says so, and never nothing.
+func TestUnknownPrices(t *testing.T) {
+	p := pricing(t)
+	for _, r := range []*llm.CompletionResponse{
+		{Usage: &llm.Usage{PromptTokens: 1}, Meta: llm.Meta{Provider: "p", Model: "other"}},
+		{Usage: &llm.Usage{PromptTokens: 1}, Meta: llm.Meta{Provider: "p", Model: "nothing"}},
+		{Usage: &llm.Usage{PromptTokens: 1}, Meta: llm.Meta{Provider: "p", Model: "m"}, ServiceTier: "priority"},
+		{Usage: &llm.Usage{ServerToolUse: &llm.ServerToolUse{CodeExecutionRequests: 1}}, Meta: llm.Meta{Provider: "p", Model: "m"}},
+	} {
+		b, err := p.Call(nil, r)
+		require.ErrorIs(t, err, cost.ErrPriceUnknown)
+		require.Nil(t, b)
+	}
+	_, err := p.Call(nil, "what")
+	require.ErrorIs(t, err, llm.ErrInvalidRequest)
+}
+
+func TestTiersDiscountsAndReportedCosts(t *testing.T) {
+	p := pricing(t)
+	r := answer(&llm.Usage{PromptTokens: 1000, CompletionTokens: 100, Cost: "0.0042", ServerToolUse: &llm.ServerToolUse{WebSearchRequests: 1}})
+	r.ServiceTier = "batch"
+	b, err := p.Call(nil, r)
+	require.NoError(t, err)
+	require.Equal(t, "0.0115", b.Total.String(), "the tool costs what it does in the standard tier")
+	require.Equal(t, "0.0042", b.Reported.String())
+	p.PreferReported = true
+	b, err = p.Call(nil, r)
+	require.NoError(t, err)
+	require.Equal(t, "0.0042", b.Total.String())
+	require.NotEmpty(t, b.Items, "the buckets are there all the same")
+	p.PreferReported = false
+	p.Adjust = func(string) cost.Factor { return cost.Percent(-10) }
+	b, err = p.Call(nil, r)
+	require.NoError(t, err)
+	require.Equal(t, "0.01035", b.Total.String())
+	r.Meta.Model = "other"
+	b, err = p.Call(nil, r)
+	require.NoError(t, err, "a provider that names the sum needs no price")
+	require.Equal(t, "0.0042", b.Total.String())
+}
+
+// replies stands in for the engine.
+func replies(res *llm.Result, err error) llm.Middleware {
+	return func(llm.Handler) llm.Handler {
+		return func(context.Context, *llm.Call) (*llm.Result, error) { return res, err }
+	}
+}
+
+func TestMiddleware(t *testing.T) {
+	p := pricing(t)
+	req := &llm.CompletionRequest{Model: "p/m", MaxTokens: 50, Messages: []llm.Message{llm.User("What is it?")}}
+	c := llm.New(llm.WithMiddleware(p.Middleware, replies(&llm.Result{Response: answer(&llm.Usage{PromptTokens: 100, CompletionTokens: 10})}, nil)))
+	r, err := c.Completion(t.Context(), req)
+	require.NoError(t, err)
+	b, ok := cost.Get(&r.Meta)
+	require.True(t, ok)
+	require.Equal(t, "0.0003", b.Total.String())
+
+	own := &models.Model{ID: "mine", Prices: []models.PriceList{{Prices: []models.Price{{Dimension: models.Input, Amount: models.Dollar}, {Dimension: models.Output, Amount: models.Dollar}}}}}
+	r, err = c.Completion(t.Context(), req, models.With(own))
+	require.NoError(t, err)
+	b, _ = cost.Get(&r.Meta)
+	require.Equal(t, "0.00011", b.Total.String(), "prices of one's own")
+
+	chunks := []*llm.CompletionChunk{
+		{Choices: []llm.ChunkChoice{{Delta: llm.Delta{Content: "It is a fox."}}}},
+		{Choices: []llm.ChunkChoice{{FinishReason: llm.FinishStop}}, Usage: &llm.Usage{PromptTokens: 100, CompletionTokens: 10}},
+	}
+	stream := func(cut error) *llm.Client {
+		i := 0
+		s := llm.NewStream(func() (*llm.CompletionChunk, error) {
+			if i == len(chunks) || cut != nil && i == 1 {
+				if cut != nil {
+					return nil, cut
+				}
+				return nil, io.EOF
+			}
+			chunk := *chunks[i]
+			i++
+			return &chunk, nil
+		}, nil)
+		return llm.New(llm.WithMiddleware(p.Middleware, replies(&llm.Result{Stream: s}, nil)))
+	}
+	s, err := stream(nil).CompletionStream(t.Context(), req)
+	require.NoError(t, err)
+	_, err = llm.Collect(s)
+	require.NoError(t, err)
+	b, ok = cost.Get(s.Meta())
+	require.True(t, ok)
+	require.Equal(t, "0.0003", b.Total.String())
+
+	// What broke off, or was left, has bounds.
+	s, err = stream(llm.Truncated("cut")).CompletionStream(t.Context(), req)
+	require.NoError(t, err)
+	_, err = llm.Collect(s)
+	require.ErrorIs(t, err, llm.ErrTruncated)
+	b, ok = cost.Get(s.Meta())
+	require.True(t, ok)
+	require.Less(t, b.Low, b.High)
+	require.GreaterOrEqual(t, b.High.String(), "0.0005", "fifty tokens may have been made")
+	s, err = stream(nil).CompletionStream(t.Context(), req)
+	require.NoError(t, err)
+	_, err = s.Next()
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	b, ok = cost.Get(s.Meta())
+	require.True(t, ok)
+	require.Less(t, b.Low, b.High)
+
+	// An unknown price is a warning, and no cost.
+	strange := answer(&llm.Usage{PromptTokens: 1})
+	strange.Meta.Model = "other"
+	r, err = llm.New(llm.WithMiddleware(p.Middleware, replies(&llm.Result{Response: strange}, nil))).Completion(t.Context(), req)
+	require.NoError(t, err)
+	_, ok = cost.Get(&r.Meta)
+	require.False(t, ok)
+	require.Equal(t, "cost", r.Meta.Warnings[0].Code)
+}
+
+func TestEstimate(t *testing.T) {
+	p := pricing(t)
+	req := &llm.CompletionRequest{Model: "p/m", MaxTokens: 50, Messages: []llm.Message{llm.User(strings.Repeat("What is it, and why? ", 20))}}
+	r, err := p.Estimate(req)
+	require.NoError(t, err)
+	require.False(t, r.Open)
+	require.Less(t, r.Low, r.Likely)
+	require.Less(t, r.Likely, r.High)
+	req.MaxTokens = 0
+	more, err := p.Estimate(req)
+	require.NoError(t, err)
+	require.Greater(t, more.High, r.High, "the model's own bound")
+	_, err = p.Estimate(&llm.CompletionRequest{Model: "p/none"})
+	require.ErrorIs(t, err, cost.ErrPriceUnknown)
+}
+
+func BenchmarkCall(b *testing.B) {
+	p := pricing(b)
+	r := answer(&llm.Usage{PromptTokens: 1000, CompletionTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 500}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.Call(nil, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
