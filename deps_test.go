@@ -116,11 +116,30 @@ func TestImportsOfTestKits(t *testing.T) {
 	}
 }
 
+// An application's tests carry what the application carries, and no more.
+func TestImportsOfLLMTest(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "what is asked for and answered"
+	allowed[deptest.Module+"/internal/casefile"] = "the files of recordings"
+	deptest.AssertImports(t, deptest.Module+"/llmtest", allowed)
+}
+
+// A router is in every program that uses one: the root package's closure, and an estimate of tokens.
+func TestImportsOfRouter(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "whose calls are routed"
+	allowed[deptest.Module+"/tokens"] = "what is reserved of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/router", allowed)
+}
+
 // A simulation is a program's own what-if: it needs the router, and no provider, network server or test framework.
 func TestImportsOfSimulator(t *testing.T) {
 	allowed := maps.Clone(rootImports)
 	allowed[deptest.Module] = "calls go through a real client"
 	allowed[deptest.Module+"/router"] = "what is simulated"
+	allowed[deptest.Module+"/tokens"] = "what a router reserves of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
 	deptest.AssertImports(t, deptest.Module+"/router/sim", allowed)
 	deptest.AssertNoImports(t, deptest.Module+"/router/sim", map[string]string{
 		"testing":           "registers flags in every program",
