@@ -66,7 +66,7 @@ func TestBucketsSumToTheTotal(t *testing.T) {
 	n := func() int { return r.IntN(5) * r.IntN(1000) }
 	p := pricing(t)
 	for range 20_000 {
-		u := &llm.Usage{PromptTokens: n(), CompletionTokens: n()}
+		u := &llm.Usage{PromptTokens: n() + 1, CompletionTokens: n()}
 		if r.IntN(4) > 0 {
 			u.PromptTokensDetails = &llm.PromptTokensDetails{CachedTokens: n(), CacheCreationTokens: n(), CacheCreation1hTokens: n(), AudioTokens: n(), ImageTokens: n(), VideoTokens: -n()}
 			u.CompletionTokensDetails = &llm.CompletionTokensDetails{ReasoningTokens: n(), AudioTokens: n(), ImageTokens: n()}
@@ -244,13 +244,33 @@ func TestEstimate(t *testing.T) {
 	require.ErrorIs(t, err, cost.ErrPriceUnknown)
 }
 
+// An answer is priced on every call: it may cost a program no more than the bill itself.
+func TestAllocations(t *testing.T) {
+	p := new(cost.Pricing)
+	r := &llm.CompletionResponse{Meta: llm.Meta{Provider: "openai", Model: "gpt-4.1"},
+		Usage: &llm.Usage{PromptTokens: 1000, CompletionTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 500}}}
+	var err error
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, err = p.Call(nil, r) }), 2.0)
+	require.NoError(t, err)
+}
+
 func BenchmarkCall(b *testing.B) {
-	p := pricing(b)
-	r := answer(&llm.Usage{PromptTokens: 1000, CompletionTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 500}})
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.Call(nil, r); err != nil {
-			b.Fatal(err)
-		}
+	for name, r := range map[string]*llm.CompletionResponse{
+		"gpt-4.1": {Meta: llm.Meta{Provider: "openai", Model: "gpt-4.1"},
+			Usage: &llm.Usage{PromptTokens: 1000, CompletionTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 500}}},
+		"claude-sonnet-4-5": {Meta: llm.Meta{Provider: "anthropic", Model: "claude-sonnet-4-5"},
+			Usage: &llm.Usage{PromptTokens: 210_000, CompletionTokens: 1000, PromptTokensDetails: &llm.PromptTokensDetails{CachedTokens: 200_000,
+				CacheCreationTokens: 5000, CacheCreation1hTokens: 3000}, ServerToolUse: &llm.ServerToolUse{WebSearchRequests: 2}}},
+		"deepseek-flash": {Meta: llm.Meta{Provider: "deepseek", Model: "deepseek-flash"}, Usage: &llm.Usage{PromptTokens: 1000, CompletionTokens: 100}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := new(cost.Pricing)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Call(nil, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -52,14 +52,14 @@ func (p *Pricing) Outcome(call *llm.Call, o *llm.Outcome) (*Bill, error) {
 	} else {
 		c.split(o.Usage)
 	}
-	whole := o.Err == nil && c.n > 0
+	whole := o.Err == nil && (c.n > 0 || a.free)
 	switch {
 	case err != nil && whole && a.usage != nil && a.usage.Cost != "":
 		return p.reported(a)
 	case err != nil:
 		return nil, err
 	case whole:
-		return p.bill(m, &c, a)
+		return p.either(m, &c, a, call.Request, o.Response)
 	}
 	return p.cut(m, call, o, a)
 }
@@ -82,6 +82,9 @@ func (p *Pricing) cut(m *models.Model, call *llm.Call, o *llm.Outcome, a answer)
 	errors.As(o.Err, &e)
 	if o.Err != nil && (e == nil || e.Partial == nil && !e.PossiblyExecuted) && o.Chunks == 0 {
 		return &Bill{Model: m.ID}, nil // nothing was done
+	}
+	if _, _, ok := nameOf(call.Request); !ok {
+		return nil, unknown("%s does not say what a %T has used", m.ID, call.Request)
 	}
 	r, err := p.estimate(m, call.Request, a.tier)
 	if err != nil {
