@@ -2,14 +2,18 @@ package cost_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/cost"
 	"github.com/llm-go/llm/models"
+	"github.com/llm-go/llm/tokens"
 	"github.com/stretchr/testify/require"
 )
 
@@ -242,6 +246,142 @@ func TestEstimate(t *testing.T) {
 	require.Greater(t, more.High, r.High, "the model's own bound")
 	_, err = p.Estimate(&llm.CompletionRequest{Model: "p/none"})
 	require.ErrorIs(t, err, cost.ErrPriceUnknown)
+}
+
+// Whatever an answer reports that keeps to what its request allows, its cost is within the estimate.
+func TestEstimateBounds(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	names := []string{"openai/gpt-4.1", "openai/gpt-5.4", "openai/gpt-audio", "anthropic/claude-sonnet-4-5", "anthropic/claude-opus-5", "gemini/gemini-2.5-pro",
+		"gemini/gemini-2.5-flash", "deepseek/deepseek-flash", "groq/openai/gpt-oss-120b", "perplexity/sonar-pro", "xai/grok-4.5"}
+	for range 3000 {
+		req := &llm.CompletionRequest{Model: names[r.IntN(len(names))], MaxTokens: 1 + r.IntN(5000),
+			Messages: []llm.Message{llm.User(strings.Repeat("What is it, and why? ", r.IntN(2000)))}}
+		if r.IntN(50) == 0 {
+			req.Messages[0] = llm.User(strings.Repeat("What is it, and why? ", 40_000)) // about the thresholds of price
+		}
+		e, err := cost.Estimate(req)
+		require.NoError(t, err)
+		n := tokens.For(req.Model).Request(req)
+		u := &llm.Usage{PromptTokens: n.Low + r.IntN(n.High-n.Low+1), CompletionTokens: r.IntN(req.MaxTokens + 1), PromptTokensDetails: &llm.PromptTokensDetails{}}
+		u.CompletionTokensDetails = &llm.CompletionTokensDetails{ReasoningTokens: r.IntN(u.CompletionTokens + 1)}
+		u.PromptTokensDetails.CachedTokens = r.IntN(3) * r.IntN(u.PromptTokens+1) / 2
+		if strings.HasPrefix(req.Model, "anthropic/") {
+			u.PromptTokensDetails.CacheCreationTokens = r.IntN(u.PromptTokens - u.PromptTokensDetails.CachedTokens + 1)
+			u.PromptTokensDetails.CacheCreation1hTokens = r.IntN(2) * u.PromptTokensDetails.CacheCreationTokens
+		}
+		provider, name, _ := strings.Cut(req.Model, "/")
+		b, err := cost.Of(&llm.CompletionResponse{Usage: u, Meta: llm.Meta{Provider: provider, Model: name}})
+		require.NoError(t, err)
+		require.LessOrEqual(t, e.Low, b.Total, "%s %+v", req.Model, u)
+		require.GreaterOrEqual(t, e.High, b.Total, "%s %+v", req.Model, u)
+		require.False(t, e.Open)
+	}
+}
+
+func TestEstimateKnowsWhatIsDear(t *testing.T) {
+	req := &llm.CompletionRequest{Model: "openai/gpt-audio", MaxTokens: 100, Messages: []llm.Message{llm.User("Say hello.")}}
+	silent, err := cost.Estimate(req)
+	require.NoError(t, err)
+	req.Modalities, req.Audio = []string{"text", "audio"}, &llm.AudioOutput{Voice: "alloy", Format: "wav"}
+	spoken, err := cost.Estimate(req)
+	require.NoError(t, err)
+	require.Greater(t, spoken.High, 6*silent.High, "sound costs $64 and not $10")
+
+	req = &llm.CompletionRequest{Model: "anthropic/claude-haiku-4-5", MaxTokens: 100, Messages: []llm.Message{llm.User("Who won?")}, WebSearchOptions: &llm.WebSearchOptions{}}
+	searching, err := cost.Estimate(req)
+	require.NoError(t, err)
+	require.True(t, searching.Open, "how often it will search is not known")
+
+	req = &llm.CompletionRequest{Model: "openai/gpt-4.1", ServiceTier: "priority", MaxTokens: 1, Messages: []llm.Message{llm.User("Who won?")}}
+	first, err := cost.Estimate(req)
+	require.NoError(t, err)
+	req.ServiceTier = ""
+	plain, err := cost.Estimate(req)
+	require.NoError(t, err)
+	require.Equal(t, plain.Low, first.Low, "an answer may come without the priority that was asked for")
+	require.Greater(t, first.High, plain.High)
+}
+
+// What recorded answers of providers report costs what is within the estimate of their requests.
+func TestEstimateOfRecordedAnswers(t *testing.T) {
+	files, err := filepath.Glob("../providers/*/testdata/completion_*.txtar")
+	require.NoError(t, err)
+	within := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var call struct {
+			Operation, Model string
+			Request          json.RawMessage
+		}
+		var answer llm.CompletionResponse
+		if json.Unmarshal(section(string(text), "call.json"), &call) != nil || call.Operation != "completion" || json.Unmarshal(section(string(text), "response.json"), &answer) != nil || answer.Usage == nil {
+			continue
+		}
+		provider, name, _ := strings.Cut(call.Model, "/")
+		answer.Meta = llm.Meta{Provider: provider, Model: name}
+		var req llm.CompletionRequest
+		require.NoError(t, json.Unmarshal(call.Request, &req))
+		req.Model = call.Model
+		b, err := cost.Of(&answer)
+		if err != nil {
+			require.ErrorIs(t, err, cost.ErrPriceUnknown, file)
+			continue
+		}
+		sum := 0
+		for _, c := range cost.Split(answer.Usage) {
+			if c.Kind == cost.Tokens {
+				sum += int(c.N)
+			}
+		}
+		require.Equal(t, answer.Usage.PromptTokens+answer.Usage.CompletionTokens, sum, file)
+		e, err := cost.Estimate(&req)
+		require.NoError(t, err, file)
+		// Many recordings have counts that were made up, or that a request alone does not tell.
+		n := tokens.For(req.Model).Request(&req)
+		if e.Open || answer.Usage.PromptTokens < n.Low || answer.Usage.PromptTokens > n.High || req.MaxTokens > 0 && answer.Usage.CompletionTokens > req.MaxTokens {
+			continue
+		}
+		within++
+		require.LessOrEqual(t, e.Low, b.Total, file)
+		require.GreaterOrEqual(t, e.High, b.Total, file)
+	}
+	t.Logf("%d of %d recordings", within, len(files))
+	require.Greater(t, within, 10)
+}
+
+// section is a file of a txtar archive.
+func section(archive, name string) []byte {
+	_, text, _ := strings.Cut(archive, "\n-- "+name+" --\n")
+	text, _, _ = strings.Cut(text, "\n-- ")
+	return []byte(text)
+}
+
+// No token is lost, and none is billed twice, whatever a provider reports.
+func FuzzSplit(f *testing.F) {
+	f.Add(100, 50, 60, 70, 10, 20, 30, 40, 50, 60)
+	f.Add(0, 0, -1, 0, 0, 0, 0, 0, 0, 0)
+	f.Add(10, 1<<62, 1<<62, 10, 1<<62, 1, 1, -1<<63, 1<<62, 1<<62)
+	f.Fuzz(func(t *testing.T, prompt, completion, cached, written, hour, audio, image, thought, outAudio, outImage int) {
+		u := &llm.Usage{PromptTokens: prompt, CompletionTokens: completion,
+			PromptTokensDetails:     &llm.PromptTokensDetails{CachedTokens: cached, CacheCreationTokens: written, CacheCreation1hTokens: hour, AudioTokens: audio, ImageTokens: image},
+			CompletionTokensDetails: &llm.CompletionTokensDetails{ReasoningTokens: thought, AudioTokens: outAudio, ImageTokens: outImage}}
+		in, out := 0, 0
+		seen := make(map[models.Dimension]bool)
+		for _, c := range cost.Split(u) {
+			require.Positive(t, c.N)
+			require.False(t, seen[c.Dimension], "%s stands twice", c.Dimension)
+			seen[c.Dimension] = true
+			switch c.Dimension {
+			case models.Output, models.Reasoning, models.OutputAudio, models.OutputImage:
+				out += int(c.N)
+			default:
+				in += int(c.N)
+			}
+		}
+		require.Equal(t, max(prompt, 0), in)
+		require.Equal(t, max(completion, 0), out)
+	})
 }
 
 // An answer is priced on every call: it may cost a program no more than the bill itself.

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/llm-go/llm"
@@ -16,12 +17,12 @@ type Range struct {
 	// bound, of 500 tokens.
 	Likely Amount
 	// Low and High are what it costs at least and at most. High has the whole answer that the request, or else the model,
-	// allows, and no cached input.
+	// allows, and the input written to the cache. Low has the whole input from the cache, and no answer.
 	Low, High Amount
 	// Prompt is the least that the input costs.
 	Prompt Amount
-	// Open says that High is no bound: the request and the catalogue set none to the answer, or the input has parts whose
-	// size is not known before (pictures by URL, files).
+	// Open says that High is no bound: the request and the catalogue set none to the answer, the input has parts whose
+	// size is not known before (pictures by URL, files), or the model may use tools of the provider as often as it likes.
 	Open   bool
 	Prices *models.PriceList
 	Tier   models.Tier
@@ -111,7 +112,7 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 			r.Open, most = true, likelyAnswer
 		}
 	}
-	r.Open = r.Open || in.Unsized > 0
+	r.Open = r.Open || in.Unsized > 0 || usesTools(req)
 	low.add(models.Input, int64(in.Low), Tokens)
 	likely.add(models.Input, int64(in.Tokens), Tokens)
 	high.add(models.Input, int64(in.High), Tokens)
@@ -122,37 +123,97 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 		}
 		high.add(models.Output, int64(most*answers), Tokens)
 	}
+	size := searchSize(req)
+	price := func(c *counts, tier string) (*Bill, error) { return p.bill(m, c, answer{tier: tier, context: size}) }
 	for _, x := range []struct {
 		c  *counts
 		to *Amount
 	}{{&low, &r.Low}, {&likely, &r.Likely}, {&high, &r.High}} {
-		b, err := p.bill(m, x.c, answer{tier: tier})
+		b, err := price(x.c, tier)
 		if err != nil {
 			return nil, err
 		}
 		*x.to, r.Prices = b.Total, b.Prices
 	}
-	// The least is with the whole input from the cache, where that is cheaper.
+	// The least is with the whole input from the cache, and without priority if the provider had none to give, where
+	// that is cheaper; the most with all of it written to the cache, or of the dearest kind that the request has.
+	vary(&low, models.Input, []models.Dimension{models.CacheRead}, func() {
+		if b, err := price(&low, tier); err == nil {
+			r.Low = min(r.Low, b.Total)
+		}
+		if b, err := price(&low, ""); err == nil && r.Tier == models.Priority {
+			r.Low = min(r.Low, b.Total)
+		}
+	})
 	r.Prompt = r.Low
-	if _, ok := r.Prices.Find(models.CacheRead, "", int64(in.Low)); ok && low.n > 0 && low.list[0].Dimension == models.Input {
-		low.list[0].Dimension = models.CacheRead
-		if b, err := p.bill(m, &low, answer{tier: tier}); err == nil && b.Total < r.Low {
-			r.Low, r.Prompt = b.Total, b.Total
-		}
-	}
-	// The most is with the whole input written to the cache, where that costs more.
-	if high.n > 0 && high.list[0].Dimension == models.Input {
-		for _, d := range []models.Dimension{models.CacheWrite, models.CacheWrite1h} {
-			if _, ok := r.Prices.Find(d, "", int64(in.High)); !ok {
-				continue
+	input, output := dearer(req)
+	vary(&high, models.Input, input, func() {
+		vary(&high, models.Output, output, func() {
+			if b, err := price(&high, tier); err == nil {
+				r.High = max(r.High, b.Total)
 			}
-			high.list[0].Dimension = d
-			if b, err := p.bill(m, &high, answer{tier: tier}); err == nil && b.Total > r.High {
-				r.High = b.Total
-			}
-		}
-	}
+		})
+	})
 	return r, nil
+}
+
+// vary calls try with a count as it is and as each of some other dimensions.
+func vary(c *counts, of models.Dimension, others []models.Dimension, try func()) {
+	try()
+	for i := range c.n {
+		if count := &c.list[i]; count.Dimension == of && count.Kind == Tokens {
+			for _, count.Dimension = range others {
+				try()
+			}
+			count.Dimension = of
+			return
+		}
+	}
+}
+
+// dearer are the dimensions that the input and output of a request may be billed as, beside the plain ones.
+func dearer(req any) (input, output []models.Dimension) {
+	input = []models.Dimension{models.CacheWrite, models.CacheWrite1h}
+	output = []models.Dimension{models.Reasoning}
+	q, ok := req.(*llm.CompletionRequest)
+	if !ok {
+		return input, output
+	}
+	for i := range q.Messages {
+		for j := range q.Messages[i].Content {
+			if d, other := mediaOf[q.Messages[i].Content[j].Type]; other && !slices.Contains(input, d) {
+				input = append(input, d)
+			}
+		}
+	}
+	if slices.Contains(q.Modalities, "audio") {
+		output = append(output, models.OutputAudio)
+	}
+	if slices.Contains(q.Modalities, "image") {
+		output = append(output, models.OutputImage)
+	}
+	return input, output
+}
+
+var mediaOf = map[string]models.Dimension{"input_audio": models.InputAudio, "image_url": models.InputImage, "video_url": models.InputVideo}
+
+// searchSize is how much context of a search a request asks for; see Perplexity's price of a request.
+func searchSize(req any) string {
+	if q, ok := req.(*llm.CompletionRequest); ok && q.WebSearchOptions != nil {
+		return q.WebSearchOptions.SearchContextSize
+	}
+	return ""
+}
+
+// usesTools says that a request gives the model tools of the provider, which are billed for each use.
+func usesTools(req any) bool {
+	switch q := req.(type) {
+	case *llm.CompletionRequest:
+		return q.WebSearchOptions != nil || slices.ContainsFunc(q.Tools, func(t llm.Tool) bool { return t.Function == nil && t.Custom == nil })
+	case *llm.ResponsesRequest:
+		return slices.ContainsFunc(q.Tools, func(t llm.ResponsesTool) bool { return t.Type != "function" && t.Type != "custom" })
+	}
+	return false
 }
 
 // boundOf is the bound that a request sets to its answer.
