@@ -125,6 +125,12 @@ type overrideKey struct{}
 // own, or a contract with prices of its own. nil takes back one that was given before.
 func With(m *Model) llm.Option { return llm.WithValue(overrideKey{}, m) }
 
+// Given is the model that [With] has given for a call.
+func Given(call *llm.Call) (*Model, bool) {
+	m, _ := call.Value(overrideKey{}).(*Model)
+	return m, m != nil
+}
+
 // For is the model of a call: what was given by [With], or what the default catalogue has for the call's provider and
 // model, which are those that the engine resolved, or before that the name that was asked for.
 func For(call *llm.Call) (*Model, bool) {
