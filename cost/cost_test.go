@@ -24,7 +24,7 @@ const prices = `{"models": {
       {"of": "input", "per": "million_tokens", "usd": "2"}, {"of": "input", "per": "million_tokens", "usd": "4", "above": 1000},
       {"of": "output", "per": "million_tokens", "usd": "10"}, {"of": "output", "per": "million_tokens", "usd": "15", "above": 1000},
       {"of": "cache_read", "per": "million_tokens", "usd": "0.2"}, {"of": "cache_write", "per": "million_tokens", "usd": "2.5"},
-      {"of": "cache_write_1h", "per": "million_tokens", "usd": "4"}, {"of": "input_audio", "per": "million_tokens", "usd": "40"},
+      {"of": "cache_write_1h", "per": "million_tokens", "usd": "4"}, {"of": "input_audio", "per": "million_tokens", "usd": "40"}, {"of": "output_audio", "per": "million_tokens", "usd": "80"}, {"of": "output_image", "per": "million_tokens", "usd": "30"},
       {"of": "web_search", "per": "query", "usd": "0.01"}]},
     {"tier": "batch", "source": "test", "checked": "2026-11-01", "prices": [
       {"of": "input", "per": "million_tokens", "usd": "1"}, {"of": "output", "per": "million_tokens", "usd": "5"}]}]},
