@@ -13,7 +13,7 @@ import (
 type Amount int64
 
 // Dollar is one US dollar.
-const Dollar Amount = 1e12
+const Dollar Amount = 1_000_000_000_000
 
 // ParseAmount reads a decimal number of dollars: "2.50", "1.5e-07". It is exact: what an Amount cannot hold is an
 // error, and no binary float is on the way.

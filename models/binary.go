@@ -66,7 +66,10 @@ func (c *Catalogue) MarshalBinary() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), z.Close()
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
@@ -127,6 +130,7 @@ func (e *encoder) model(m *Model) {
 		e.list(l.Regions)
 		e.uint(uint64(l.From))
 		e.uint(uint64(l.Until))
+		e.uint(uint64(l.UpTo))
 		e.uint(uint64(len(l.Windows)))
 		for _, w := range l.Windows {
 			e.uint(uint64(w.From))
@@ -152,7 +156,7 @@ func (e *encoder) model(m *Model) {
 var errBinary = errors.New("models: the binary catalogue is damaged")
 
 // maxBinary bounds what a binary catalogue may unpack to.
-const maxBinary = 64 << 20
+const maxBinary = 16 << 20
 
 // UnmarshalBinary reads what MarshalBinary of the same version wrote.
 func (c *Catalogue) UnmarshalBinary(data []byte) error {
@@ -161,7 +165,8 @@ func (c *Catalogue) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("%w: %w", errBinary, err)
 	}
 	// The size of the whole stands at the end of the gzip stream; a wrong one costs time only.
-	buf := bytes.NewBuffer(make([]byte, 0, min(int(binary.LittleEndian.Uint32(data[len(data)-4:])), maxBinary)+bytes.MinRead))
+	size := min(int64(binary.LittleEndian.Uint32(data[len(data)-4:])), int64(len(data))*32, maxBinary)
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(z, maxBinary)); err != nil {
 		return fmt.Errorf("%w: %w", errBinary, err)
 	}
@@ -171,12 +176,12 @@ func (c *Catalogue) UnmarshalBinary(data []byte) error {
 	}
 	d.readTable()
 	fresh := &Catalogue{providers: make(map[string]string)}
-	for range d.count() {
+	for range d.count(2) {
 		alias := d.string()
 		fresh.providers[alias] = d.string()
 	}
-	models := make([]Model, d.count())
-	d.lists, d.prices = make([]PriceList, d.count()), make([]Price, d.count())
+	models := make([]Model, d.count(20))
+	d.lists, d.prices = make([]PriceList, d.count(9)), make([]Price, d.count(6))
 	fresh.models = make([]*Model, len(models))
 	for i := range models {
 		d.model(&models[i])
@@ -211,10 +216,10 @@ func (d *decoder) uint() uint64 {
 	return v
 }
 
-// count is a length: never more than the bytes that are left.
-func (d *decoder) count() int {
+// count is the length of a list whose elements have at least so many bytes: it is never more than those that are left hold.
+func (d *decoder) count(bytes int) int {
 	n := d.uint()
-	if n > uint64(len(d.b)) {
+	if n > uint64(len(d.b)/bytes) {
 		d.bad, d.b = true, nil
 		return 0
 	}
@@ -232,11 +237,11 @@ func (d *decoder) byte() byte {
 }
 
 func (d *decoder) readTable() {
-	lengths := make([]int, d.count())
+	lengths := make([]int, d.count(1))
 	for i := range lengths {
-		lengths[i] = d.count()
+		lengths[i] = d.count(1)
 	}
-	n := d.count()
+	n := d.count(1)
 	if d.bad {
 		return
 	}
@@ -265,7 +270,7 @@ func (d *decoder) string() string {
 }
 
 func (d *decoder) list() []string {
-	n := d.count()
+	n := d.count(1)
 	if n == 0 {
 		return nil
 	}
@@ -310,7 +315,7 @@ func (d *decoder) model(m *Model) {
 		*p = Date(d.uint())
 	}
 	m.known, m.supported = CapabilitySet(d.uint()), CapabilitySet(d.uint())
-	n := d.count()
+	n := d.count(1)
 	if n > len(d.lists) {
 		d.bad, d.b = true, nil
 		return
@@ -326,12 +331,12 @@ func (d *decoder) model(m *Model) {
 func (d *decoder) priceList(l *PriceList) {
 	l.Tier = Tier(d.string())
 	l.Regions = d.list()
-	l.From, l.Until = Date(d.uint()), Date(d.uint())
-	for range d.count() {
+	l.From, l.Until, l.UpTo = Date(d.uint()), Date(d.uint()), int64(d.uint())
+	for range d.count(1) {
 		l.Windows = append(l.Windows, Window{From: int16(d.uint()), Until: int16(d.uint()), Days: uint8(d.uint())})
 	}
 	l.Source, l.Checked = d.string(), Date(d.uint())
-	n := d.count()
+	n := d.count(1)
 	if n > len(d.prices) {
 		d.bad, d.b = true, nil
 		return

@@ -44,6 +44,7 @@ type listJSON struct {
 	Regions []string    `json:"regions,omitempty"`
 	From    Date        `json:"from,omitempty"`
 	Until   Date        `json:"until,omitempty"`
+	UpTo    int64       `json:"up_to,omitempty"`
 	Windows []Window    `json:"windows,omitempty"`
 	Source  string      `json:"source,omitempty"`
 	Checked Date        `json:"checked,omitempty"`
@@ -140,7 +141,7 @@ func (j *modelJSON) model(id string) (*Model, error) {
 	}
 	m.Prices = make([]PriceList, len(j.Prices))
 	for i, l := range j.Prices {
-		m.Prices[i] = PriceList{Tier: l.Tier, Regions: l.Regions, From: l.From, Until: l.Until, Windows: l.Windows,
+		m.Prices[i] = PriceList{Tier: l.Tier, Regions: l.Regions, From: l.From, Until: l.Until, UpTo: l.UpTo, Windows: l.Windows,
 			Source: l.Source, Checked: l.Checked, Prices: make([]Price, len(l.Prices))}
 		for k, p := range l.Prices {
 			if p.Of == nil || p.USD == nil {
@@ -175,7 +176,7 @@ func (c *Catalogue) MarshalJSON() ([]byte, error) {
 			}
 		}
 		for _, l := range m.Prices {
-			out := listJSON{l.Tier, l.Regions, l.From, l.Until, l.Windows, l.Source, l.Checked, make([]priceJSON, 0, len(l.Prices))}
+			out := listJSON{l.Tier, l.Regions, l.From, l.Until, l.UpTo, l.Windows, l.Source, l.Checked, make([]priceJSON, 0, len(l.Prices))}
 			for _, p := range l.Prices {
 				out.Prices = append(out.Prices, priceJSON{&p.Dimension, p.Unit, &p.Amount, p.Above, p.Excess, p.Variant})
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,14 +55,6 @@ var liteProviders = map[string]string{
 	"text-completion-inception": "inception", "cohere_chat": "cohere", "azure_text": "azure",
 	"fireworks_ai-embedding-models": "fireworks_ai", "sagemaker_chat": "sagemaker", "ollama_chat": "ollama",
 }
-
-var (
-	awsRegion   = regexp.MustCompile(`^(?:bedrock/)?([a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d)/(.+)$`)
-	azureRegion = regexp.MustCompile(`^(eu|us|global|global-standard)/(.+)$`)
-	imageSize   = regexp.MustCompile(`^(?:(\w+)/)?(\d+)-x-(\d+)/(?:(\d+|max)-steps/)?(?:bedrock/)?(.+)$`)
-	liteAbove   = regexp.MustCompile(`_above_(\d+)k_tokens`)
-	liteUplift  = regexp.MustCompile(`^regional_processing_uplift_multiplier_(\w+)$`)
-)
 
 type liteEntry struct {
 	members map[string]json.RawMessage
@@ -118,24 +109,69 @@ func (e *liteEntry) read(name string) error {
 
 // place cuts the region and the size of an image out of a name.
 func (e *liteEntry) place(provider, name string) string {
-	if s := imageSize.FindStringSubmatch(name); s != nil {
-		e.variant = strings.TrimSpace(s[1] + " " + s[2] + "x" + s[3])
-		if s[4] != "" {
-			e.variant += " " + s[4] + " steps"
-		}
-		name = s[5]
+	if variant, rest, ok := cutSize(name); ok {
+		e.variant, name = variant, strings.TrimPrefix(rest, provider+"/")
 	}
-	switch provider {
-	case "bedrock":
-		if s := awsRegion.FindStringSubmatch(name); s != nil {
-			e.region, name = s[1], s[2]
-		}
-	case "azure":
-		if s := azureRegion.FindStringSubmatch(name); s != nil {
-			e.region, name = strings.TrimSuffix(s[1], "-standard"), s[2]
-		}
+	head, rest, found := strings.Cut(name, "/")
+	switch {
+	case !found:
+	case provider == "bedrock" && awsRegion(head):
+		e.region, name = head, rest
+	case provider == "azure" && (head == "eu" || head == "us" || head == "global" || head == "global-standard"):
+		e.region, name = strings.TrimSuffix(head, "-standard"), rest
 	}
 	return name
+}
+
+// awsRegion tells names such as "us-east-1" and "us-gov-west-1".
+func awsRegion(s string) bool {
+	words := strings.Split(s, "-")
+	last := words[len(words)-1]
+	return len(words) >= 3 && len(words) <= 4 && len(words[0]) == 2 && len(last) == 1 && last[0] >= '0' && last[0] <= '9' &&
+		strings.Trim(strings.Join(words[:len(words)-1], ""), "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// cutSize cuts "hd/1024-x-1792/" and "512-x-512/50-steps/" from the front of a name: the variant is "hd 1024x1792".
+func cutSize(name string) (variant, rest string, ok bool) {
+	size, rest, found := strings.Cut(name, "/")
+	if found && !isSize(size) {
+		if variant = size + " "; size == "standard" {
+			variant = "" // it is what one gets without asking
+		}
+		size, rest, found = strings.Cut(rest, "/")
+	}
+	if !found || !isSize(size) {
+		return "", name, false
+	}
+	variant += strings.Replace(size, "-x-", "x", 1)
+	if steps, after, found := strings.Cut(rest, "/"); found && strings.HasSuffix(steps, "-steps") {
+		variant, rest = variant+" "+strings.TrimSuffix(steps, "-steps")+" steps", after
+	}
+	return variant, rest, true
+}
+
+func isSize(s string) bool {
+	width, height, found := strings.Cut(s, "-x-")
+	return found && width != "" && height != "" && strings.Trim(width+height, "0123456789") == ""
+}
+
+// cutAbove cuts "_above_200k_tokens" out of a member's name.
+func cutAbove(member string) (name string, above int64, err error) {
+	head, tail, found := strings.Cut(member, "_above_")
+	for found {
+		number, rest, ok := strings.Cut(tail, "k_tokens")
+		if ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			thousands, err := strconv.ParseInt(number, 10, 32)
+			if err != nil {
+				return "", 0, errors.New("the threshold is too large")
+			}
+			return head + rest, thousands * 1000, nil
+		}
+		var more string
+		more, tail, found = strings.Cut(tail, "_above_")
+		head += "_above_" + more
+	}
+	return member, 0, nil
 }
 
 var liteModes = map[string]Mode{"chat": ModeChat, "responses": ModeChat, "completion": ModeCompletion, "embedding": ModeEmbedding,
@@ -305,15 +341,12 @@ func (e *liteEntry) price(member string) error {
 		}
 	}
 	p := Price{Variant: e.variant}
-	if s := liteAbove.FindStringSubmatch(name); s != nil {
-		thousands, err := strconv.Atoi(s[1])
-		if err != nil || thousands > 1_000_000 {
-			return errors.New("the threshold is too large")
-		}
-		p.Above, name = int64(thousands)*1000, strings.Replace(name, s[0], "", 1)
-		if strings.HasPrefix(e.model.ID, "xai/") { // includes the threshold itself
-			p.Above--
-		}
+	name, above, err := cutAbove(name)
+	if err != nil {
+		return err
+	}
+	if p.Above = above; above > 0 && strings.HasPrefix(e.model.ID, "xai/") { // includes the threshold itself
+		p.Above--
 	}
 	b, ok := litePrices[name]
 	if !ok {
@@ -481,8 +514,8 @@ func (e *liteEntry) addTo(byID map[string]*Model) {
 		e.multiply(m, name, raw)
 	}
 	for member, raw := range e.members {
-		if s := liteUplift.FindStringSubmatch(member); s != nil {
-			e.multiply(m, s[1], raw)
+		if region, ok := strings.CutPrefix(member, "regional_processing_uplift_multiplier_"); ok && region != "" {
+			e.multiply(m, region, raw)
 		}
 	}
 }

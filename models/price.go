@@ -111,9 +111,6 @@ func (d Dimension) Base() (base Dimension, ok bool) {
 	return d, false
 }
 
-// tool says that the dimension is of a tool, billed by the call whatever the tier.
-func (d Dimension) tool() bool { return d >= WebSearch && d <= CodeExecution }
-
 // String is "input", "cache_read", "web_search" …
 func (d Dimension) String() string { return nameOf(dimensionNames[:], d) }
 
@@ -172,6 +169,9 @@ type PriceList struct {
 	// From and Until bound the days on which the list holds, in UTC: From is the first, Until the first on which it
 	// no longer does. 0 is open.
 	From, Until Date
+	// UpTo is the number of input tokens, cached ones included, up to which the list holds; what longer requests cost
+	// is not known, or the vendor does not sell them. 0: all.
+	UpTo int64
 	// Windows are times of the day at which the list holds, before any list without windows. None: always.
 	Windows []Window
 	// Source is where the prices were read: the vendor's page as a URL where one is known, else the names of the
@@ -196,11 +196,15 @@ func (l *PriceList) Of(d Dimension) []Price {
 }
 
 // Find is the price of a dimension, in a variant, for a request of so many input tokens, cached ones included. It
-// is the one with the highest threshold that is passed. A variant that has no price is not found; neither is
+// is the one with the highest threshold that is passed; see [PriceList.UpTo]. A list may price one thing in two ways, by
+// the token and, in variants, by the piece: they are alternatives, and only one is billed. A variant that has no price is not found; neither is
 // another dimension looked at: see [Dimension.Base].
 func (l *PriceList) Find(d Dimension, variant string, inputTokens int64) (Price, bool) {
 	var best Price
 	found := false
+	if l.UpTo > 0 && inputTokens > l.UpTo {
+		return best, false
+	}
 	for _, p := range l.Of(d) {
 		if p.Variant == variant && (p.Above == 0 || inputTokens > p.Above) {
 			best, found = p, true
@@ -349,6 +353,9 @@ func comparePrices(a, b Price) int {
 func (l *PriceList) check() error {
 	if l.Until != 0 && l.From >= l.Until {
 		return fmt.Errorf("until %s is not after from %s", l.Until, l.From)
+	}
+	if l.UpTo < 0 {
+		return fmt.Errorf("up_to is negative")
 	}
 	for i, p := range l.Prices {
 		switch {

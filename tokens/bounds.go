@@ -1,7 +1,7 @@
 package tokens
 
-// Bounds are numbers of tokens that a text has at least and at most, in o200k_base. Both are proven, for any text:
-// budgets can reserve the high one. It is some three times the truth for English prose, up to six for other scripts;
+// Bounds are numbers of tokens that a text has at least and at most, in o200k_base. Both are proven, for any text
+// in UTF-8: budgets can reserve the high one. It is some three times the truth for English prose, up to six for other scripts;
 // docs/tokens.md has the measured ratios.
 //
 // What is proven, and from what:
@@ -98,7 +98,8 @@ func whole(text string, i int) (n, most int) {
 	if c == ' ' {
 		// The last space goes with what follows; white space of another kind would be one piece with this one.
 		n--
-		if n < 1 || n > longestIndent || i+n+1 >= len(text) || isSpace(after) || after >= 0x80 || i > 0 && (text[i-1] >= 0x80 || isSpace(text[i-1]) && text[i-1] != '\n') {
+		open := i > 0 && (text[i-1] >= 0x80 || isSpace(text[i-1]) && text[i-1] != '\n')
+		if open || n < 1 || n > longestIndent || i+n+1 >= len(text) || isSpace(after) || after >= 0x80 {
 			return 0, 0
 		}
 		return n, 1

@@ -78,7 +78,8 @@ func Generic() Counter {
 // and 12 once; a schema is counted as its JSON, which is somewhat more than what the models are shown.
 func OpenAI(model string) Counter {
 	model = withoutDate(model)
-	c := Counter{Published: true, Message: 3, Name: 1, Reply: 3, Tool: 7, Tools: 12, ForcedTools: 12, AudioPerSecond: 10, Page: 1500, Video: 100 * usualSeconds}
+	c := Counter{Published: true, Message: 3, Name: 1, Reply: 3, Tool: 7, Tools: 12, ForcedTools: 12,
+		AudioPerSecond: 10, Page: 1500, Video: 100 * usualSeconds}
 	if cl100kModels[model] {
 		c.Vocabulary = Cl100k
 	}
@@ -145,7 +146,8 @@ var claudeTools = map[string][2]int{
 // "Token calculation". Gemini 3: "Media resolution", "Token counts": 1120 an image, 280 in low and 560 in medium
 // resolution; 560 a page; 70 a frame of video, at one frame a second.
 func Gemini(model string) Counter {
-	c := Counter{Message: 2, Reply: 1, Tool: 8, AudioPerSecond: 32, Video: (70 + 32) * usualSeconds, Page: 560, Image: geminiImage}
+	c := Counter{Message: 2, Reply: 1, Tool: 8, AudioPerSecond: 32, Video: (70 + 32) * usualSeconds, Page: 560,
+		Image: geminiImage}
 	if geminiTiled[model] {
 		c.Video, c.Page, c.Image = 263*usualSeconds, 258, geminiTiles
 	}

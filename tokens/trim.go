@@ -26,7 +26,7 @@ type Trimmed struct {
 	Before, After Count
 }
 
-// Trim leaves out the oldest turns of a conversation until its input has at most max tokens. The request is not
+// Trim leaves out the oldest turns of a conversation until its input has at most limit tokens. The request is not
 // written to; the one returned has a list of messages of its own.
 //
 // System and developer messages stay, where they are. Tool calls and their results stay or go together. The oldest
@@ -36,7 +36,7 @@ type Trimmed struct {
 //
 // When what must stay (system messages, tools, the last user message and the last round) does not fit, the error is
 // an [llm.ErrContextWindow] that says how much it is.
-func Trim(req *llm.CompletionRequest, max int, opts TrimOptions) (*llm.CompletionRequest, Trimmed, error) {
+func Trim(req *llm.CompletionRequest, limit int, opts TrimOptions) (*llm.CompletionRequest, Trimmed, error) {
 	if req == nil {
 		return nil, Trimmed{}, llm.InvalidRequest("request", "the request is nil")
 	}
@@ -61,7 +61,7 @@ func Trim(req *llm.CompletionRequest, max int, opts TrimOptions) (*llm.Completio
 			report.Orphans++
 		}
 	}
-	must := t.fit(max)
+	must := t.fit(limit)
 	out := *req
 	out.Messages = make([]llm.Message, 0, len(req.Messages))
 	for i := range req.Messages {
@@ -72,9 +72,10 @@ func Trim(req *llm.CompletionRequest, max int, opts TrimOptions) (*llm.Completio
 		}
 	}
 	report.After = t.sum
-	if must > max {
+	if must > limit {
 		return nil, report, &llm.Error{Kind: llm.ErrContextWindow, Scope: llm.ScopeRequest, Param: "messages", Message: fmt.Sprintf(
-			"what must stay of the request (system messages, tools, the last user message and what follows it) has about %d tokens, more than the %d allowed; shorten it, or allow more", must, max)}
+			"what must stay of the request (system messages, tools, the last user message and the last round) has about %d "+
+				"tokens, more than the %d allowed; shorten it, or allow more", must, limit)}
 	}
 	return &out, report, nil
 }
@@ -160,8 +161,8 @@ func results(messages []llm.Message, i int) (r round, next int, whole bool) {
 	return r, next, true
 }
 
-// fit drops rounds, oldest first, until the size is at most max. It returns the size that is left.
-func (t *trimmer) fit(max int) int {
+// fit drops rounds, oldest first, until the size is at most limit. It returns the size that is left.
+func (t *trimmer) fit(limit int) int {
 	drop := func(r round) {
 		for _, i := range r.messages {
 			t.keep[i] = false
@@ -176,7 +177,7 @@ func (t *trimmer) fit(max int) int {
 		}
 	}
 	k := 0
-	for k < last && t.size() > max {
+	for k < last && t.size() > limit {
 		drop(t.rounds[k])
 		for k++; k < last && !t.rounds[k].user; k++ {
 			drop(t.rounds[k])
@@ -188,7 +189,7 @@ func (t *trimmer) fit(max int) int {
 	if t.rounds[last].user {
 		last++
 	}
-	for ; last < len(t.rounds)-1 && t.size() > max; last++ {
+	for ; last < len(t.rounds)-1 && t.size() > limit; last++ {
 		drop(t.rounds[last])
 	}
 	return t.size()

@@ -22,16 +22,16 @@ func TestTableInDocs(t *testing.T) {
 		all := c.fit + c.held
 		fmt.Fprintf(&b, "| %s | %d ", c.name, len(all))
 		for _, v := range vocabularies {
-			n := tiktoken.CountAs(v.v, all)
+			n := tiktoken.CountAs(v, all)
 			off := func(text string) float64 {
-				have := tiktoken.CountAs(v.v, text)
-				return 100 * float64(v.v.Estimate(text)-have) / float64(have)
+				have := tiktoken.CountAs(v, text)
+				return 100 * float64(v.Estimate(text)-have) / float64(have)
 			}
 			fitted, held := off(c.fit), off(c.held)
 			require.Less(t, max(held, -held), 45.0, "%s: the estimate is no estimate", c.name)
-			_, high := v.v.Bounds(all)
+			_, high := v.Bounds(all)
 			fmt.Fprintf(&b, "| %d | %+.0f %% | %+.0f %% ", n, fitted, held)
-			if v.v == tokens.O200k {
+			if v == tokens.O200k {
 				fmt.Fprintf(&b, "| %+.0f %% ", 100*float64(len(all)/4-n)/float64(n))
 			}
 			fmt.Fprintf(&b, "| %.1f x ", float64(high)/float64(n))

@@ -118,3 +118,10 @@ func TestCountFromManyGoroutines(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// An ending in any case, the long s included, ends the word before it.
+func TestContractions(t *testing.T) {
+	require.Equal(t, []string{"don", "'t", "x"}, tiktoken.Tokens(tokens.Cl100k, "don'tx"))
+	require.Equal(t, "'\u017f", strings.Join(tiktoken.Tokens(tokens.Cl100k, "a'\u017fb")[1:4], ""))
+	require.Equal(t, 1, tiktoken.CountAs(tokens.O200k, "\xff"))
+}

@@ -95,6 +95,11 @@ func (g *genaiModel) exactly(name string) bool {
 
 var pageURL = regexp.MustCompile(`https://[^\s,;)]+[^\s,;).]`)
 
+// pagesIn are the vendors' pages that a comment refers to.
+func pagesIn(comment string) []string {
+	return slices.DeleteFunc(pageURL.FindAllString(comment, -1), func(u string) bool { return strings.HasPrefix(u, "https://github.com/") })
+}
+
 func readGenAI(f *os.File, s *source, names map[string]bool) error {
 	var file []struct {
 		ID     string
@@ -124,7 +129,7 @@ func readGenAI(f *os.File, s *source, names map[string]bool) error {
 				if i < 0 {
 					continue
 				}
-				if err := p.Models[i].addTo(s, provider+"/"+name, slices.Concat(pageURL.FindAllString(p.Models[i].Comments, 1), p.URLs)); err != nil {
+				if err := p.Models[i].addTo(s, provider+"/"+name, slices.Concat(pagesIn(p.Models[i].Comments), p.URLs)); err != nil {
 					return fmt.Errorf("%s/%s: %w", p.ID, p.Models[i].ID, err)
 				}
 			}
@@ -182,6 +187,9 @@ func (g *genaiModel) addTo(s *source, id string, urls []string) error {
 	for _, d := range dated {
 		l := models.PriceList{Source: slices.Concat(urls, []string{""})[0]}
 		for key, raw := range d.Prices {
+			if key == "requests_kcount" && strings.HasPrefix(id, "perplexity/") {
+				key = "perplexity_requests" // the fee is that of the search, here with the largest context
+			}
 			if err := genaiPrice(&l, key, raw); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
@@ -251,6 +259,7 @@ var genaiUnits = map[string]genaiUnit{
 	"output_citation_mtok":            {models.Citation, models.PerMillionTokens, 0, ""},
 	"web_searches_kcount":             {models.WebSearch, models.PerQuery, -3, ""},
 	"storage_searches_kcount":         {models.FileSearch, models.PerQuery, -3, ""},
+	"perplexity_requests":             {models.WebSearch, models.PerQuery, -3, "high"},
 	"requests_kcount":                 {models.Request, models.PerRequest, -3, ""},
 	"input_text_messages_kcount":      {models.Request, models.PerRequest, -3, "text message"},
 	"audio_hours":                     {models.InputAudio, models.PerHour, 0, ""},

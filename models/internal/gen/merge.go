@@ -16,7 +16,7 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for _, s := range sources {
+	for _, s := range byFacts(sources) {
 		list := make([]*models.Model, 0, len(s.models))
 		for id, m := range s.models {
 			fact := *m
@@ -43,8 +43,12 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	for m := range facts.List(models.Filter{}) {
 		whole := *m
 		for _, s := range sources {
+			// Some fill in the whole window as the limit of the input, which leaves no room for an answer.
+			if d := s.models[m.ID]; d != nil && d.MaxInputTokens > 0 && d.MaxInputTokens < m.ContextWindow && m.MaxInputTokens == m.ContextWindow {
+				whole.MaxInputTokens = d.MaxInputTokens
+			}
 			for _, alias := range s.aliases[m.ID] {
-				if !taken[alias] {
+				if !taken[alias] && sameName(m.ID, alias) {
 					taken[alias] = true
 					whole.Aliases = append(whole.Aliases, alias)
 				}
@@ -52,7 +56,9 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 		}
 		slices.Sort(whole.Aliases)
 		whole.Prices = newMerger(r, m.ID, sources).prices()
-		list = append(list, &whole)
+		if len(whole.Prices) > 0 || whole.Mode != "" || whole.ContextWindow+whole.MaxInputTokens+whole.MaxOutputTokens > 0 {
+			list = append(list, &whole)
+		}
 	}
 	r.models = len(list)
 	for _, m := range list {
@@ -62,6 +68,36 @@ func generate(sources []*source) (*models.Catalogue, string, error) {
 	}
 	c, err := models.New(list, providerAliases())
 	return c, r.String(), err
+}
+
+// byFacts is the order in which facts are laid over each other. genai-prices keeps windows only beside its prices: they
+// come first, so that others replace them.
+func byFacts(sources []*source) []*source {
+	list := slices.Clone(sources)
+	slices.SortStableFunc(list, func(a, b *source) int {
+		switch "genai-prices" {
+		case a.name:
+			return -1
+		case b.name:
+			return 1
+		}
+		return 0
+	})
+	return list
+}
+
+// sameName says that an alias differs from an ID by no more than punctuation, or a version behind one of them.
+func sameName(id, alias string) bool {
+	if strings.Count(alias, "/") > 1 {
+		return false
+	}
+	plain := strings.NewReplacer(".", "-", "_", "-", "@", "-", ":", "-")
+	a, b := plain.Replace(strings.ToLower(id)), plain.Replace(strings.ToLower(alias))
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	rest, ok := strings.CutPrefix(b, a)
+	return ok && snapshot.MatchString(rest)
 }
 
 func providerAliases() map[string]string {
@@ -93,8 +129,10 @@ type claim struct {
 	source  *source
 	price   models.Price
 	page    string      // that the source names; "" if it names none
-	from    models.Date // since when, if the source tells
+	checked models.Date // when that was read, if the source tells
+	dated   bool        // the source tells since when, or until when
 	partial bool
+	slack   int64 // how far it may be off, in picodollars: it was computed from a rounded number
 }
 
 type merger struct {
@@ -107,6 +145,7 @@ type merger struct {
 
 func newMerger(r *report, id string, sources []*source) *merger {
 	g := &merger{report: r, id: id, sources: sources, claims: make(map[place]map[item][]claim), exact: make(map[int64]int64)}
+	defer g.reread()
 	for _, s := range sources {
 		m := s.models[id]
 		if m == nil {
@@ -134,9 +173,58 @@ func (g *merger) add(s *source, l *models.PriceList) {
 		}
 		for _, p := range l.Prices {
 			it := item{p.Dimension, kindOf(p.Unit), p.Variant, (p.Above + 500) / 1000 * 1000}
-			g.claims[at][it] = append(g.claims[at][it], claim{s, p, l.Source, l.From, s.partial[g.id]})
+			c := claim{s, p, l.Source, l.Checked, l.From+l.Until > 0, s.partial[g.id], 0}
+			if image, ok := c.perImage(); ok {
+				c, it.kind = image, int64(models.PerImage)
+			}
+			g.claims[at][it] = append(g.claims[at][it], c)
 			if it.near > 0 && (s.name == "genai-prices" || s.name == "verified") {
 				g.exact[it.near] = p.Above
+			}
+		}
+	}
+}
+
+// perImage is the price of an image of the size that the variant names, of a price by the pixel.
+func (c claim) perImage() (claim, bool) {
+	if c.price.Unit != models.PerMillionPixels {
+		return c, false
+	}
+	words := strings.Fields(c.price.Variant)
+	var width, height int64
+	if len(words) == 0 {
+		return c, false
+	}
+	if _, err := fmt.Sscanf(words[len(words)-1], "%dx%d", &width, &height); err != nil {
+		return c, false
+	}
+	last := int64(1)
+	for v := int64(c.price.Amount); v != 0 && v%10 == 0; v /= 10 {
+		last *= 10
+	}
+	c.price.Amount = c.price.Amount * models.Amount(width*height) / 1_000_000
+	c.price.Unit, c.slack = models.PerImage, last*width*height/1_000_000
+	return c, true
+}
+
+// reread takes Portkey's price of a token for what it is where others bill by something else: of a speech the price of a
+// character, of a rerank that of a query.
+func (g *merger) reread() {
+	for _, items := range g.claims {
+		for _, c := range items[item{dimension: models.Input}] {
+			if c.source.name != "Portkey" {
+				continue
+			}
+			for _, unit := range []models.Unit{models.PerMillionCharacters, models.PerQuery} {
+				it := item{dimension: models.Input, kind: int64(unit)}
+				if len(items[it]) == 0 || c.price.Amount%1_000_000 != 0 {
+					continue
+				}
+				c.price.Unit = unit
+				if unit == models.PerQuery {
+					c.price.Amount /= 1_000_000
+				}
+				items[it] = append(items[it], c)
 			}
 		}
 	}
@@ -152,7 +240,7 @@ func kindOf(u models.Unit) int64 {
 }
 
 // same compares exactly. A price of a second that ends after four digits or more is one of an hour or a minute that was
-// divided and cut: half of its last digit is allowed for.
+// divided and cut: one in its last digit is allowed for.
 func (c claim) same(d claim) bool {
 	a, aSlack := perHour(c.price)
 	b, bSlack := perHour(d.price)
@@ -160,7 +248,7 @@ func (c claim) same(d claim) bool {
 	if diff < 0 {
 		diff = -diff
 	}
-	return diff <= max(aSlack, bSlack)
+	return diff <= max(aSlack, bSlack, c.slack, d.slack)
 }
 
 func perHour(p models.Price) (amount, slack int64) {
@@ -177,7 +265,7 @@ func perHour(p models.Price) (amount, slack int64) {
 		digits++
 	}
 	if p.Unit == models.PerSecond && digits >= 4 {
-		slack = last * factor / 2
+		slack = last * factor
 	}
 	return n * factor, slack
 }
@@ -212,23 +300,25 @@ func decide(claims []claim) decision {
 	groups := grouped(claims)
 	for _, group := range groups {
 		if i := slices.IndexFunc(group, func(c claim) bool { return c.source.name == "verified" }); i >= 0 {
-			return newDecision(group[i], group, verified, len(groups) > 1)
+			d := newDecision(group[i], group, verified)
+			d.newer = len(groups) > 1
+			return d
 		}
 	}
 	if len(groups) == 1 {
 		best := bestOf(groups[0])
 		switch {
 		case sourcesOf(claims) > 1:
-			return newDecision(best, claims, agreed, false)
+			return newDecision(best, claims, agreed)
 		case best.page != "" && !best.partial && best.price.Amount > 0:
-			return newDecision(best, claims, alone, false)
+			return newDecision(best, claims, alone)
 		}
 		return decision{reason: unnamed}
 	}
 	for _, group := range groups {
 		for _, c := range group {
-			if c.from > 0 && c.page != "" && !c.partial {
-				return newDecision(c, group, change, true)
+			if c.dated && c.page != "" && !c.partial {
+				return newDecision(c, group, change)
 			}
 		}
 	}
@@ -236,10 +326,10 @@ func decide(claims []claim) decision {
 		return cmp.Or(cmp.Compare(sourcesOf(b), sourcesOf(a)), cmp.Compare(b[len(b)-1].source.date, a[len(a)-1].source.date))
 	})
 	if sourcesOf(groups[0]) > 1 {
-		return newDecision(bestOf(groups[0]), groups[0], majority, false)
+		return newDecision(bestOf(groups[0]), groups[0], majority)
 	}
 	if c := claims[len(claims)-1]; c.page != "" && !c.partial {
-		return newDecision(c, []claim{c}, newest, true)
+		return newDecision(c, []claim{c}, newest)
 	}
 	return decision{reason: nothing}
 }
@@ -271,6 +361,7 @@ func bestOf(group []claim) claim {
 	for _, c := range group[1:] {
 		_, a := perHour(best.price)
 		_, b := perHour(c.price)
+		a, b = max(a, best.slack), max(b, c.slack)
 		if b < a || b == a && (c.page != "" || best.page == "") {
 			best = c
 		}
@@ -278,8 +369,8 @@ func bestOf(group []claim) claim {
 	return best
 }
 
-func newDecision(c claim, group []claim, why reason, newer bool) decision {
-	d := decision{claim: c, reason: why, newer: newer}
+func newDecision(c claim, group []claim, why reason) decision {
+	d := decision{claim: c, reason: why, newer: why == change || why == newest}
 	for _, g := range group {
 		if !slices.Contains(d.agreed, g.source.name) {
 			d.agreed = append(d.agreed, g.source.name)
@@ -316,7 +407,7 @@ func (g *merger) prices() []models.PriceList {
 			d := decisions[at][it]
 			stale := winner != "" && d.reason != nothing && d.reason != unnamed && !slices.Contains(d.agreed, winner) &&
 				it.kind == int64(models.PerMillionTokens)
-			g.report.add(g.id, at, it, g.claims[at][it], d, stale)
+			g.report.add(conflict{g.id, at, it, g.claims[at][it], d, stale})
 			if d.reason == nothing || d.reason == unnamed || stale {
 				continue
 			}
@@ -326,12 +417,32 @@ func (g *merger) prices() []models.PriceList {
 			lists = append(lists, l)
 		}
 	}
+	bound(lists)
 	return tidy(g.withHistory(lists))
+}
+
+// bound keeps lists that do not know the thresholds of the standard one to what is below the first of them.
+func bound(lists []models.PriceList) {
+	i := slices.IndexFunc(lists, func(l models.PriceList) bool { return l.Tier == models.Standard && len(l.Regions) == 0 })
+	if i < 0 {
+		return
+	}
+	for k := range lists {
+		for _, d := range []models.Dimension{models.Input, models.Output} {
+			all, own := lists[i].Of(d), lists[k].Of(d)
+			if len(all) > 1 && all[1].Above > 0 && len(own) == 1 {
+				lists[k].UpTo = all[1].Above
+			}
+		}
+	}
 }
 
 // ship adds the price to the list.
 func (g *merger) ship(l *models.PriceList, it item, d decision) {
 	p := d.claim.price
+	if p.Amount == 0 && p.Dimension == models.Output && len(l.Prices) > 0 && l.Prices[0].Amount != 0 {
+		return // embeddings have no output
+	}
 	if exact, ok := g.exact[it.near]; ok {
 		p.Above = exact
 	}
@@ -358,8 +469,7 @@ func (g *merger) ship(l *models.PriceList, it item, d decision) {
 	}
 	l.Checked = max(l.Checked, d.checked)
 	if d.reason == verified {
-		m := d.claim.source.models[g.id]
-		l.Source, l.Checked = m.Prices[0].Source, m.Prices[0].Checked
+		l.Source, l.Checked = d.claim.page, d.claim.checked
 	}
 }
 
@@ -432,7 +542,7 @@ func sameBase(a, b *models.PriceList) bool {
 func tidy(lists []models.PriceList) []models.PriceList {
 	var out []models.PriceList
 	for _, l := range lists {
-		if len(l.Regions) == 0 {
+		if len(l.Regions) == 0 && !filler(lists, &l) {
 			out = append(out, l)
 		}
 	}
@@ -454,6 +564,22 @@ func tidy(lists []models.PriceList) []models.PriceList {
 		out = append(out, l)
 	}
 	return out
+}
+
+// filler says that a tier has the prices of the standard one: a list has filled in what it does not know.
+func filler(lists []models.PriceList, l *models.PriceList) bool {
+	if l.Tier == models.Standard {
+		return false
+	}
+	return slices.ContainsFunc(lists, func(o models.PriceList) bool {
+		if o.Tier != models.Standard || len(o.Regions) > 0 || len(o.Windows) > 0 || o.From != l.From {
+			return false
+		}
+		return !slices.ContainsFunc(l.Prices, func(p models.Price) bool {
+			q, ok := o.Find(p.Dimension, p.Variant, p.Above+1)
+			return !ok || q.Amount != p.Amount
+		})
+	})
 }
 
 // elsewhere says that a region has a list of another tier, which makes its list of this one needed.

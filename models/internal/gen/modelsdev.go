@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -55,7 +56,8 @@ func readModelsDev(f *os.File, s *source) error {
 	if err := json.NewDecoder(f).Decode(&file); err != nil {
 		return err
 	}
-	for key, p := range file {
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		p := file[key]
 		for _, provider := range named(key, func(p *provider) string { return p.modelsdev }) {
 			for name, d := range p.Models {
 				m, err := d.model(provider + "/" + name)

@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/llm-go/llm/models"
@@ -77,9 +79,11 @@ func readPortkey(f *os.File, s *source) error {
 	if err := json.NewDecoder(f).Decode(&file); err != nil {
 		return err
 	}
-	for key, list := range file {
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		list := file[key]
 		for _, provider := range named(key, func(p *provider) string { return p.portkey }) {
-			for name, p := range list {
+			for _, name := range slices.Sorted(maps.Keys(list)) {
+				p := list[name]
 				if notAModel(name) || strings.Contains(name, "::") || provider == "bedrock" && !strings.Contains(name, ".") {
 					continue
 				}
@@ -132,9 +136,11 @@ func (p *portkeyModel) addTo(m *models.Model) error {
 		}
 		above[name] = n
 	}
-	for regions, r := range p.Custom.Regions {
+	for _, regions := range slices.Sorted(maps.Keys(p.Custom.Regions)) {
+		r := p.Custom.Regions[regions]
 		for region := range strings.SplitSeq(regions, ",") {
-			for mode, e := range r.Modes {
+			for _, mode := range slices.Sorted(maps.Keys(r.Modes)) {
+				e := r.Modes[mode]
 				tier, ok := portkeyModes[mode]
 				if !ok {
 					continue
@@ -145,7 +151,8 @@ func (p *portkeyModel) addTo(m *models.Model) error {
 						return err
 					}
 				}
-				for name, t := range e.Tiers {
+				for _, name := range slices.Sorted(maps.Keys(e.Tiers)) {
+					t := e.Tiers[name]
 					if t.Config == nil {
 						continue
 					}
@@ -162,7 +169,8 @@ func (p *portkeyModel) addTo(m *models.Model) error {
 		}
 	}
 	if l := list(models.Batch, "default"); len(l.Prices) == 0 {
-		for name, price := range p.Config.Batch {
+		for _, name := range slices.Sorted(maps.Keys(p.Config.Batch)) {
+			price := p.Config.Batch[name]
 			if d, ok := portkeyTokens[name]; ok {
 				if err := add(l, models.Price{Dimension: d}, price.Price, 6-2); err != nil {
 					return err
@@ -170,7 +178,8 @@ func (p *portkeyModel) addTo(m *models.Model) error {
 			}
 		}
 	}
-	for _, l := range lists {
+	for _, k := range slices.Sorted(maps.Keys(lists)) {
+		l := lists[k]
 		if len(l.Prices) > 0 {
 			m.Prices = append(m.Prices, *l)
 		}
@@ -179,7 +188,8 @@ func (p *portkeyModel) addTo(m *models.Model) error {
 }
 
 func (c *portkeyConfig) addTo(l *models.PriceList, above int64) error {
-	for name, raw := range c.PayAsYouGo {
+	for _, name := range slices.Sorted(maps.Keys(c.PayAsYouGo)) {
+		raw := c.PayAsYouGo[name]
 		switch {
 		case name == "image":
 			if err := portkeyImages(l, raw); err != nil {
@@ -190,7 +200,8 @@ func (c *portkeyConfig) addTo(l *models.PriceList, above int64) error {
 			if err := json.Unmarshal(raw, &units); err != nil {
 				return err
 			}
-			for unit, price := range units {
+			for _, unit := range slices.Sorted(maps.Keys(units)) {
+				price := units[unit]
 				u := portkeyUnits[unit]
 				if v := portkeyVideo.FindStringSubmatch(unit); v != nil {
 					u = portkeyUnit{models.OutputVideo, models.PerSecond, v[1] + "x" + v[2]}
@@ -231,21 +242,24 @@ func aboveFor(u portkeyUnit, above int64) int64 {
 	return 0
 }
 
-// portkeyImages reads prices by quality and size. The default quality is left out where all have a name.
+// portkeyImages reads prices by quality and size. The standard quality is the default, which is left out where it is
+// another one.
 func portkeyImages(l *models.PriceList, raw json.RawMessage) error {
 	var qualities map[string]map[string]portkeyPrice
 	if err := json.Unmarshal(raw, &qualities); err != nil {
 		return err
 	}
-	for quality, sizes := range qualities {
-		if quality == "default" && len(qualities) > 1 {
+	for _, quality := range slices.Sorted(maps.Keys(qualities)) {
+		sizes := qualities[quality]
+		if _, ok := qualities["standard"]; quality == "default" && !ok && len(qualities) > 1 {
 			continue
 		}
-		for size, price := range sizes {
+		for _, size := range slices.Sorted(maps.Keys(sizes)) {
+			price := sizes[size]
 			if size == "default" && len(sizes) > 1 {
 				continue
 			}
-			variant := strings.TrimSpace(strings.ReplaceAll(quality+" "+size, "default", ""))
+			variant := strings.TrimSpace(strings.NewReplacer("default", "", "standard", "").Replace(quality + " " + size))
 			if err := add(l, models.Price{Dimension: models.OutputImage, Unit: models.PerImage, Variant: variant}, price.Price, -2); err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ type report struct {
 	conflicts []conflict
 }
 
+// conflict is what was decided of one price, and what was said of it.
 type conflict struct {
 	id       string
 	at       place
@@ -29,15 +30,16 @@ type conflict struct {
 	stale    bool
 }
 
-func (r *report) add(id string, at place, it item, claims []claim, d decision, stale bool) {
-	if stale {
+// add counts what was decided, and keeps it if the sources differ.
+func (r *report) add(c conflict) {
+	if c.stale {
 		r.stale++
 	} else {
-		r.counts[d.reason]++
+		r.counts[c.decision.reason]++
 	}
-	groups := grouped(slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.price.Amount == 0 }))
-	if len(groups) > 1 || stale {
-		r.conflicts = append(r.conflicts, conflict{id, at, it, claims, d, stale})
+	groups := grouped(slices.DeleteFunc(slices.Clone(c.claims), func(c claim) bool { return c.price.Amount == 0 }))
+	if len(groups) > 1 || c.stale {
+		r.conflicts = append(r.conflicts, c)
 	}
 }
 
