@@ -103,7 +103,7 @@ func TestImportsOfModels(t *testing.T) {
 }
 
 func TestImportsOfTestKits(t *testing.T) {
-	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest")
+	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest", deptest.Module+"/cost/storetest")
 	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,

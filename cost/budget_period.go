@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"sort"
 	"sync/atomic"
 	"time"
 )
@@ -105,21 +106,28 @@ func (p Period) following(first time.Time, n int) time.Time {
 	return first.AddDate(0, 0, n)
 }
 
-// begins is the first moment at which a place's clocks show this date, or a later one where they leave it out.
+// begins is the first moment at which a place's clocks show this date, or a later one where they leave it out. It does
+// without [time.Time.ZoneBounds], which is wrong on the last day of leap years beyond the transitions that are listed.
 func (p Period) begins(date time.Time) time.Time {
-	at := date.Add(-48 * time.Hour) // no zone is so far from UTC
-	for {
-		local := at.In(p.loc)
-		_, offset := local.Zone()
-		since, until := local.ZoneBounds()
-		midnight := date.Add(-time.Duration(offset) * time.Second)
+	offset := func(t time.Time) time.Duration {
+		_, seconds := t.In(p.loc).Zone()
+		return time.Duration(seconds) * time.Second
+	}
+	for at := date.Add(-16 * time.Hour); ; { // no zone was ever so far from UTC
+		now, next := offset(at), at.Add(time.Hour)
+		if offset(next) != now {
+			next = at.Add(time.Duration(sort.Search(3600, func(i int) bool {
+				return offset(at.Add(time.Duration(i)*time.Second)) != now
+			})) * time.Second)
+		}
+		midnight := date.Add(-now)
 		switch {
-		case !since.IsZero() && midnight.Before(since): // the clocks were set forward across it
-			return since
-		case until.IsZero() || midnight.Before(until):
+		case midnight.Before(at): // the clocks were set forward across it
+			return at.In(p.loc)
+		case midnight.Before(next):
 			return midnight.In(p.loc)
 		}
-		at = until
+		at = next
 	}
 }
 
