@@ -102,11 +102,11 @@ func (r *Reservation) Validate() error {
 func (a *Account) Validate() error {
 	switch {
 	case a.Budget == "":
-		return errors.New("Budget is missing")
+		return errors.New("it has no Budget")
 	case a.Limit < 0 || a.Window < 0:
-		return errors.New("Limit and Window cannot be negative")
+		return errors.New("its Limit and Window cannot be negative")
 	case a.Start.IsZero() != a.End.IsZero() || !a.End.IsZero() && !a.Start.Before(a.End):
-		return errors.New("Start must be before End, or both be zero")
+		return errors.New("its Start must be before its End, or both be zero")
 	case a.Window > 0 && !a.End.IsZero():
 		return errors.New("it has both a Window and an End")
 	}

@@ -37,7 +37,7 @@ const limit cost.Amount = 3_000_000
 func crashAccounts(i int) []cost.Account {
 	all := []cost.Account{{Budget: "all", Limit: limit}, {Budget: "hour", Limit: cost.Unlimited, Window: 10_000 * time.Hour}}
 	if i%2 == 0 {
-		all = append(all, cost.Account{Budget: "user", Key: "ada", Limit: limit / 1000} // soon full)
+		all = append(all, cost.Account{Budget: "user", Key: "ada", Limit: limit / 1000}) // soon full
 	}
 	return all
 }
