@@ -114,7 +114,7 @@ func TestImportsOfModels(t *testing.T) {
 
 func TestImportsOfTestKits(t *testing.T) {
 	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest",
-		deptest.Module+"/cache/cachetest")
+		deptest.Module+"/cache/cachetest", deptest.Module+"/cost/storetest")
 	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
