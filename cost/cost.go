@@ -34,7 +34,7 @@ type Bill struct {
 	// itself says if that is preferred.
 	Total Amount
 	// Low and High bound what the call has cost. They are Total, unless the answer broke off before its usage was told:
-	// then Total is High, and Low is for what is known to have been done.
+	// then Total is High, and Low is for what is known to have been done; see [Pricing.Outcome].
 	Low, High Amount
 	// Items are the buckets. Before discounts and margins they sum to Total.
 	Items []Item
@@ -178,7 +178,9 @@ func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
 		return unknown("the answer of %s does not say what it has used", m.ID)
 	}
 	input := c.input()
+	told := c.n
 	c.perRequest(list, a, input)
+	defer func() { c.n = told }() // the counts may be priced again, in another tier
 	if c.n > len(b.array) {
 		b.Items = make([]Item, 0, c.n)
 	}
