@@ -243,7 +243,8 @@ func variantText(v string) string {
 func (c *counts) input() (n int64) {
 	for _, x := range c.list[:c.n] {
 		switch x.Dimension {
-		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.InputAudio, models.InputImage, models.InputVideo:
+		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.CacheReadAudio, models.CacheReadImage,
+			models.InputAudio, models.InputImage, models.InputVideo:
 			if x.Kind == Tokens {
 				n += x.N
 			}

@@ -3,6 +3,7 @@ package cost_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -73,6 +74,9 @@ func TestBucketsSumToTheTotal(t *testing.T) {
 		u := &llm.Usage{PromptTokens: n() + 1, CompletionTokens: n()}
 		if r.IntN(4) > 0 {
 			u.PromptTokensDetails = &llm.PromptTokensDetails{CachedTokens: n(), CacheCreationTokens: n(), CacheCreation1hTokens: n(), AudioTokens: n(), ImageTokens: n(), VideoTokens: -n()}
+			if r.IntN(3) == 0 {
+				u.PromptTokensDetails.Extra = llm.Extra{"cached_tokens_details": json.RawMessage(fmt.Sprintf(`{"audio_tokens": %d, "image_tokens": %d}`, n(), -n()))}
+			}
 			u.CompletionTokensDetails = &llm.CompletionTokensDetails{ReasoningTokens: n(), AudioTokens: n(), ImageTokens: n()}
 		}
 		in, out := 0, 0
