@@ -164,11 +164,15 @@ func (p *Pricing) bill(m *models.Model, c *counts, a answer) (*Bill, error) {
 	return b, nil
 }
 
-func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
-	now := time.Now()
+func (p *Pricing) now() time.Time {
 	if p.Now != nil {
-		now = p.Now()
+		return p.Now()
 	}
+	return time.Now()
+}
+
+func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
+	now := p.now()
 	list, ok := m.PriceAt(now, b.Tier, p.Region)
 	if !ok {
 		return unknown("%s has no prices for %s in the catalogue", m.ID, where(b.Tier, p.Region))

@@ -364,6 +364,27 @@ func TestEstimateKnowsWhatIsDear(t *testing.T) {
 	require.Greater(t, first.High, plain.High)
 }
 
+func TestEstimateOfPictures(t *testing.T) {
+	r, err := cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", N: 2, Quality: "hd", Size: "1024x1792"})
+	require.NoError(t, err)
+	require.Equal(t, "0.24", r.Low.String())
+	require.Equal(t, r.Low, r.High)
+	require.False(t, r.Open)
+	r, err = cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", Quality: "hd"})
+	require.NoError(t, err)
+	require.Equal(t, "0.08", r.Low.String())
+	require.Equal(t, "0.12", r.High.String())
+	r, err = cost.Estimate(&llm.ImageRequest{Model: "openai/gpt-image-1"})
+	require.NoError(t, err)
+	require.Equal(t, "0.011", r.Low.String())
+	require.Equal(t, "0.25", r.High.String())
+	require.True(t, r.Open, "the prompt is billed too")
+	_, err = cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", Quality: "ultra"})
+	require.ErrorIs(t, err, cost.ErrPriceUnknown)
+	_, err = cost.Estimate(&llm.ImageRequest{Model: "openai/gpt-4.1"})
+	require.ErrorIs(t, err, cost.ErrPriceUnknown)
+}
+
 // What recorded answers of providers report costs what is within the estimate of their requests.
 func TestEstimateOfRecordedAnswers(t *testing.T) {
 	files, err := filepath.Glob("../providers/*/testdata/completion_*.txtar")
