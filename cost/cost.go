@@ -34,7 +34,7 @@ type Bill struct {
 	// itself says if that is preferred.
 	Total Amount
 	// Low and High bound what the call has cost. They are Total, unless the answer broke off before its usage was told:
-	// then Total is High, and Low is for what is known to have been done.
+	// then Total is High, and Low is for what is known to have been done; see [Pricing.Outcome].
 	Low, High Amount
 	// Items are the buckets. Before discounts and margins they sum to Total.
 	Items []Item
@@ -164,11 +164,15 @@ func (p *Pricing) bill(m *models.Model, c *counts, a answer) (*Bill, error) {
 	return b, nil
 }
 
-func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
-	now := time.Now()
+func (p *Pricing) now() time.Time {
 	if p.Now != nil {
-		now = p.Now()
+		return p.Now()
 	}
+	return time.Now()
+}
+
+func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
+	now := p.now()
 	list, ok := m.PriceAt(now, b.Tier, p.Region)
 	if !ok {
 		return unknown("%s has no prices for %s in the catalogue", m.ID, where(b.Tier, p.Region))
@@ -178,7 +182,9 @@ func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
 		return unknown("the answer of %s does not say what it has used", m.ID)
 	}
 	input := c.input()
+	told := c.n
 	c.perRequest(list, a, input)
+	defer func() { c.n = told }() // the counts may be priced again, in another tier
 	if c.n > len(b.array) {
 		b.Items = make([]Item, 0, c.n)
 	}
@@ -241,7 +247,8 @@ func variantText(v string) string {
 func (c *counts) input() (n int64) {
 	for _, x := range c.list[:c.n] {
 		switch x.Dimension {
-		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.InputAudio, models.InputImage, models.InputVideo:
+		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.CacheReadAudio, models.CacheReadImage,
+			models.InputAudio, models.InputImage, models.InputVideo:
 			if x.Kind == Tokens {
 				n += x.N
 			}

@@ -3,6 +3,7 @@ package cost_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -73,6 +74,9 @@ func TestBucketsSumToTheTotal(t *testing.T) {
 		u := &llm.Usage{PromptTokens: n() + 1, CompletionTokens: n()}
 		if r.IntN(4) > 0 {
 			u.PromptTokensDetails = &llm.PromptTokensDetails{CachedTokens: n(), CacheCreationTokens: n(), CacheCreation1hTokens: n(), AudioTokens: n(), ImageTokens: n(), VideoTokens: -n()}
+			if r.IntN(3) == 0 {
+				u.PromptTokensDetails.Extra = llm.Extra{"cached_tokens_details": json.RawMessage(fmt.Sprintf(`{"audio_tokens": %d, "image_tokens": %d}`, n(), -n()))}
+			}
 			u.CompletionTokensDetails = &llm.CompletionTokensDetails{ReasoningTokens: n(), AudioTokens: n(), ImageTokens: n()}
 		}
 		in, out := 0, 0
@@ -204,6 +208,17 @@ func TestMiddleware(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "0.0003", b.Total.String())
 
+	// A stream is priced in the tier that was asked for.
+	asked := *req
+	asked.ServiceTier = "batch"
+	s, err = stream(nil).CompletionStream(t.Context(), &asked)
+	require.NoError(t, err)
+	_, err = llm.Collect(s)
+	require.NoError(t, err)
+	b, ok = cost.Get(s.Meta())
+	require.True(t, ok)
+	require.Equal(t, "0.00015", b.Total.String())
+
 	// What broke off, or was left, has bounds.
 	s, err = stream(llm.Truncated("cut")).CompletionStream(t.Context(), req)
 	require.NoError(t, err)
@@ -278,6 +293,53 @@ func TestEstimateBounds(t *testing.T) {
 	}
 }
 
+// A price of the request itself is billed once, and estimated once.
+func TestPriceOfARequest(t *testing.T) {
+	c, err := models.Parse(strings.NewReader(`{"models": {"p/m": {"mode": "chat", "prices": [{"source": "test", "checked": "2026-11-01", "prices": [
+	  {"of": "input", "per": "million_tokens", "usd": "1"}, {"of": "output", "per": "million_tokens", "usd": "1"}, {"of": "cache_read", "per": "million_tokens", "usd": "0.1"},
+	  {"of": "cache_write", "per": "million_tokens", "usd": "2"}, {"of": "request", "per": "request", "usd": "0.5"}]}]}}}`))
+	require.NoError(t, err)
+	p := &cost.Pricing{Catalogue: c}
+	b, err := p.Call(nil, answer(&llm.Usage{PromptTokens: 100, CompletionTokens: 10}))
+	require.NoError(t, err)
+	require.Equal(t, "0.50011", b.Total.String())
+	r, err := p.Estimate(&llm.CompletionRequest{Model: "p/m", MaxTokens: 10, Messages: []llm.Message{llm.User("Why?")}})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, r.Low, models.Dollar/2)
+	require.Less(t, r.High, models.Dollar/2+models.Dollar/1000)
+}
+
+// Nothing is priced by guess: what a tier, a region or an answer does not tell is unknown.
+func TestNothingIsGuessed(t *testing.T) {
+	meta := func(id string) llm.Meta {
+		provider, name, _ := strings.Cut(id, "/")
+		return llm.Meta{Provider: provider, Model: name}
+	}
+	for name, resp := range map[string]any{
+		"a cache written in a batch, of which the catalogue has no price": &llm.CompletionResponse{ServiceTier: "batch", Meta: meta("anthropic/claude-opus-4-1"),
+			Usage: &llm.Usage{PromptTokens: 100, PromptTokensDetails: &llm.PromptTokensDetails{CacheCreationTokens: 50}}},
+		"no usage":                     &llm.CompletionResponse{Meta: meta("openai/gpt-4o")},
+		"usage of nothing":             &llm.CompletionResponse{Meta: meta("openai/gpt-4o"), Usage: &llm.Usage{}},
+		"pictures of unknown size":     &llm.ImageResponse{Meta: meta("openai/dall-e-3"), Data: make([]llm.ImageData, 1)},
+		"hd in a size that has none":   &llm.ImageResponse{Meta: meta("openai/dall-e-3"), Data: make([]llm.ImageData, 1), Quality: "hd", Size: "512x512"},
+		"speech without its request":   &llm.SpeechResponse{Meta: meta("openai/tts-1")},
+		"a transcript of unknown time": &llm.TranscriptionResponse{Meta: meta("openai/whisper-1")},
+		"longer than is sold in batches": &llm.CompletionResponse{ServiceTier: "batch", Meta: meta("openai/gpt-5.4"),
+			Usage: &llm.Usage{PromptTokens: 300_000}},
+	} {
+		b, err := cost.Of(resp)
+		require.ErrorIs(t, err, cost.ErrPriceUnknown, name)
+		require.Nil(t, b, name)
+	}
+	b, err := cost.Of(&llm.CountTokensResponse{Meta: meta("anthropic/claude-opus-5")})
+	require.NoError(t, err, "no vendor bills a count")
+	require.Zero(t, b.Total)
+	hosted := &llm.ImageResponse{Meta: meta("gemini/imagen-4.0-generate-001"), Data: make([]llm.ImageData, 2), Usage: &llm.Usage{PromptTokens: 5, CompletionTokens: 5}}
+	b, err = cost.Of(hosted)
+	require.NoError(t, err, "sold by the piece, though tokens are told")
+	require.Equal(t, "0.08", b.Total.String())
+}
+
 func TestEstimateKnowsWhatIsDear(t *testing.T) {
 	req := &llm.CompletionRequest{Model: "openai/gpt-audio", MaxTokens: 100, Messages: []llm.Message{llm.User("Say hello.")}}
 	silent, err := cost.Estimate(req)
@@ -300,6 +362,27 @@ func TestEstimateKnowsWhatIsDear(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, plain.Low, first.Low, "an answer may come without the priority that was asked for")
 	require.Greater(t, first.High, plain.High)
+}
+
+func TestEstimateOfPictures(t *testing.T) {
+	r, err := cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", N: 2, Quality: "hd", Size: "1024x1792"})
+	require.NoError(t, err)
+	require.Equal(t, "0.24", r.Low.String())
+	require.Equal(t, r.Low, r.High)
+	require.False(t, r.Open)
+	r, err = cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", Quality: "hd"})
+	require.NoError(t, err)
+	require.Equal(t, "0.08", r.Low.String())
+	require.Equal(t, "0.12", r.High.String())
+	r, err = cost.Estimate(&llm.ImageRequest{Model: "openai/gpt-image-1"})
+	require.NoError(t, err)
+	require.Equal(t, "0.011", r.Low.String())
+	require.Equal(t, "0.25", r.High.String())
+	require.True(t, r.Open, "the prompt is billed too")
+	_, err = cost.Estimate(&llm.ImageRequest{Model: "openai/dall-e-3", Quality: "ultra"})
+	require.ErrorIs(t, err, cost.ErrPriceUnknown)
+	_, err = cost.Estimate(&llm.ImageRequest{Model: "openai/gpt-4.1"})
+	require.ErrorIs(t, err, cost.ErrPriceUnknown)
 }
 
 // What recorded answers of providers report costs what is within the estimate of their requests.

@@ -3,6 +3,7 @@ package cost
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/llm-go/llm"
@@ -97,10 +98,7 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 		}
 		text = false
 	case *llm.ImageRequest:
-		for _, c := range []*counts{&low, &likely, &high} {
-			c.pictures(q, &llm.ImageResponse{Data: make([]llm.ImageData, max(q.N, 1))})
-		}
-		text = false
+		return p.estimateImages(m, q, r)
 	default:
 		return nil, &llm.Error{Kind: llm.ErrInvalidRequest, Scope: llm.ScopeLocal, Message: fmt.Sprintf("cost: a %T cannot be estimated", req)}
 	}
@@ -154,6 +152,45 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 			}
 		})
 	})
+	return r, nil
+}
+
+// estimateImages prices pictures of the quality and size that are asked for, or of all that there are where the request
+// leaves the choice to the provider.
+func (p *Pricing) estimateImages(m *models.Model, q *llm.ImageRequest, r *Range) (*Range, error) {
+	var c counts
+	c.pictures(q, &llm.ImageResponse{Data: make([]llm.ImageData, max(q.N, 1))})
+	b, err := p.bill(m, &c, answer{})
+	if err == nil {
+		r.Low, r.Likely, r.High, r.Prompt, r.Prices = b.Total, b.Total, b.Total, 0, b.Prices
+	} else {
+		list, _ := m.PriceAt(p.now(), models.Standard, p.Region)
+		if list == nil {
+			return nil, err
+		}
+		asked := strings.Fields(c.list[0].Variant)
+		for _, price := range of(list, models.OutputImage) {
+			words := strings.Fields(price.Variant)
+			if kindOf(price.Unit) != Pieces || slices.ContainsFunc(asked, func(w string) bool { return !slices.Contains(words, w) }) {
+				continue
+			}
+			c.list[0].Variant = price.Variant
+			b, priceErr := p.bill(m, &c, answer{})
+			if priceErr != nil {
+				return nil, priceErr
+			}
+			if r.Prices == nil || b.Total < r.Low {
+				r.Low = b.Total
+			}
+			r.High, r.Prices = max(r.High, b.Total), list
+		}
+		if r.Prices == nil {
+			return nil, err
+		}
+		r.Likely = r.Low + (r.High-r.Low)/2
+	}
+	// Where pictures are billed by their tokens after all, those of the prompt come on top.
+	r.Open = slices.ContainsFunc(r.Prices.Prices, func(p models.Price) bool { return kindOf(p.Unit) == Tokens && p.Amount > 0 })
 	return r, nil
 }
 

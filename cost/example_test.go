@@ -20,12 +20,12 @@ func ExampleOf() {
 	if err != nil {
 		log.Fatal(err) // cost.ErrPriceUnknown, if the catalogue has no price of the model
 	}
-	fmt.Println("$"+bill.Total.String(), "by the prices of", bill.Prices.Checked)
+	fmt.Println("$" + bill.Total.String()) // by bill.Prices, which has its source and date
 	for _, item := range bill.Items {
 		fmt.Println(item.N, item.Dimension, "at", "$"+item.Price.Amount.String(), "make", "$"+item.Amount.String())
 	}
 	// Output:
-	// $0.05895 by the prices of 2026-09-22
+	// $0.05895
 	// 1000 input at $15 make $0.015
 	// 1800 cache_read at $1.5 make $0.0027
 	// 200 cache_write at $18.75 make $0.00375

@@ -99,7 +99,7 @@ func (c *invoice) answer(t *testing.T) (req, resp any) {
 			var err error
 			n[k], err = strconv.Atoi(v)
 			require.NoError(t, err)
-			require.Contains(t, "prompt cached write write1h audio image video completion reasoning outaudio outimage search images characters seconds citations thoughts queries", k)
+			require.Contains(t, "prompt cached write write1h audio image video completion reasoning outaudio outimage search images characters seconds citations thoughts queries cachedaudio", k)
 		}
 	}
 	var u *llm.Usage
@@ -110,6 +110,10 @@ func (c *invoice) answer(t *testing.T) (req, resp any) {
 			CompletionTokensDetails: &llm.CompletionTokensDetails{ReasoningTokens: n["reasoning"], AudioTokens: n["outaudio"], ImageTokens: n["outimage"]}}
 		if n["search"] > 0 {
 			u.ServerToolUse = &llm.ServerToolUse{WebSearchRequests: n["search"]}
+		}
+		if n["cachedaudio"] > 0 { // as Gemini tells it
+			u.PromptTokensDetails.Extra = llm.Extra{"cacheTokensDetails": json.RawMessage(fmt.Sprintf(
+				`[{"modality": "TEXT", "tokenCount": %d}, {"modality": "AUDIO", "tokenCount": %d}]`, n["cached"]-n["cachedaudio"], n["cachedaudio"]))}
 		}
 		u.Extra = make(llm.Extra)
 		for k, name := range map[string]string{"citations": "citation_tokens", "thoughts": "reasoning_tokens", "queries": "num_search_queries"} {

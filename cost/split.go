@@ -47,7 +47,7 @@ func kindOf(u models.Unit) Kind {
 }
 
 // maxCounts is how many buckets a call can have.
-const maxCounts = 16
+const maxCounts = 18
 
 // counts is a list that needs no memory of its own.
 type counts struct {
@@ -63,8 +63,8 @@ func (c *counts) add(d models.Dimension, n int64, kind Kind) {
 }
 
 // Split divides what a provider has reported into disjoint buckets. Those of input sum to PromptTokens, those of output
-// to CompletionTokens, whatever the details say: where they overlap, as cached sound does, what is cached counts as
-// such, and of what exceeds the sum nothing is billed twice.
+// to CompletionTokens, whatever the details say: what is cached counts as such, as cached sound where the provider tells
+// how much of it was sound, and of what exceeds the sum nothing is billed twice.
 func Split(u *llm.Usage) []Count {
 	var c counts
 	c.split(u)
@@ -81,17 +81,24 @@ func (c *counts) split(u *llm.Usage) {
 		left -= v
 		return v
 	}
-	var read, write, write1h, audio, image, video int64
+	var read, readAudio, readImage, write, write1h, audio, image, video int64
 	if d := u.PromptTokensDetails; d != nil {
 		read = take(d.CachedTokens)
+		cachedAudio, cachedImage := cachedMedia(d.Extra)
+		readAudio = min(cachedAudio, read)
+		readImage = min(cachedImage, read-readAudio)
+		read -= readAudio + readImage
 		write1h = take(d.CacheCreation1hTokens)
 		write = take(max(d.CacheCreationTokens-d.CacheCreation1hTokens, d.CacheCreation5mTokens))
-		audio, image, video = take(d.AudioTokens), take(d.ImageTokens), take(d.VideoTokens)
+		audio, image = take(max(d.AudioTokens, 0)-int(readAudio)), take(max(d.ImageTokens, 0)-int(readImage))
+		video = take(d.VideoTokens)
 	}
 	c.add(models.Input, left, Tokens)
 	c.add(models.CacheRead, read, Tokens)
 	c.add(models.CacheWrite, write, Tokens)
 	c.add(models.CacheWrite1h, write1h, Tokens)
+	c.add(models.CacheReadAudio, readAudio, Tokens)
+	c.add(models.CacheReadImage, readImage, Tokens)
 	c.add(models.InputAudio, audio, Tokens)
 	c.add(models.InputImage, image, Tokens)
 	c.add(models.InputVideo, video, Tokens)
@@ -111,6 +118,22 @@ func (c *counts) split(u *llm.Usage) {
 		c.add(models.WebSearch, int64(t.WebSearchRequests), Pieces)
 		c.add(models.CodeExecution, int64(t.CodeExecutionRequests), Pieces)
 	}
+}
+
+// cachedMedia is how much of the cached input was sound and pictures, where a provider tells: Gemini's
+// cacheTokensDetails (API reference, UsageMetadata), OpenAI's cached_tokens_details (API reference, Realtime, usage).
+func cachedMedia(e llm.Extra) (audio, image int64) {
+	if e == nil {
+		return 0, 0
+	}
+	if raw, ok := e["cacheTokensDetails"].(json.RawMessage); ok {
+		r := gjson.ParseBytes(raw)
+		audio, image = r.Get(`#(modality=="AUDIO").tokenCount`).Int(), r.Get(`#(modality=="IMAGE").tokenCount`).Int()
+	} else if raw, ok := e["cached_tokens_details"].(json.RawMessage); ok {
+		r := gjson.ParseBytes(raw)
+		audio, image = r.Get("audio_tokens").Int(), r.Get("image_tokens").Int()
+	}
+	return max(audio, 0), max(image, 0)
 }
 
 // perRequest adds what a list bills beside tokens for each call, and what its vendor counts under names of its own.
