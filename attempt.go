@@ -50,8 +50,28 @@ func (c *Call) attempt(ctx context.Context, wait time.Duration) *attempt {
 }
 
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+	if a.wrote.Swap(false) {
+		a.resent()
+	}
 	a.reused = info.Reused
 	a.clock.enter(phaseHeaders, limit(a.call.settings.timeout.headers, DefaultHeaderTimeout))
+}
+
+// resent counts what net/http does by itself: a request without a body that met a dead connection, or one of HTTP/2 that
+// the host ended, goes out again, without a wait and without an end. Here it is one more attempt of the call's.
+func (a *attempt) resent() {
+	e := errResent()
+	e.Provider, e.Model, e.PossiblyExecuted = a.call.Provider.Name, a.call.Model, true
+	a.record(e)
+	a.counted, a.start, a.wait = false, time.Now(), 0
+	if !a.call.account.take() {
+		a.cancel(e)
+	}
+}
+
+// errResent is the error of what was sent before that.
+func errResent() *Error {
+	return &Error{Kind: ErrConnection, Scope: ScopeRoute, Temporary: true, Message: "the connection ended before the host answered"}
 }
 
 // send sends a copy of r with the given body, signed, and returns when a 2xx answer's headers are there.
@@ -376,6 +396,10 @@ func (a *attempt) kindOf(err error) *Error {
 	if cause := context.Cause(a.ctx); cause != nil && cause != errClosed {
 		if kind, ok := cause.(ErrorKind); ok {
 			return a.clockError(kind)
+		}
+		if e, ok := cause.(*Error); ok { // no attempt is left for what net/http sends again
+			a.counted = true
+			return e
 		}
 		if e := contextError(a.ctx); e != nil {
 			e.PossiblyExecuted = a.wrote.Load()

@@ -207,6 +207,8 @@ type Meta struct {
 	Raw      []byte
 	Warnings []Warning
 	Attempts []Attempt
+	// Cost is what the answer has cost, where package cost puts it: see cost.Get. Of a stream it is there at its end.
+	Cost any
 	// Duration is until the whole answer was decoded; for streams until the stream was opened.
 	Duration time.Duration
 	// Cache is set when a response cache gave the answer; nil otherwise.

@@ -3,6 +3,7 @@ package llm_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -324,4 +325,24 @@ func TestImportIsQuiet(t *testing.T) {
 		best = min(best, ms)
 	}
 	require.Less(t, best, 1.0)
+}
+
+// Logs in JSON take values apart. What they find of an error is its line, and never the body, which repeats the prompt.
+func TestErrorsInJSON(t *testing.T) {
+	const prompt = "the canary sings at a quarter past seven"
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	c := over(transport(func(*http.Request) (*http.Response, error) {
+		return answer(400, "application/json", strings.NewReader(`{"error":{"message":"I cannot read: `+prompt+`"}}`)), nil
+	}), llm.WithCallback(llm.Callback{
+		OnAttempt: func(_ context.Context, _ *llm.Call, a llm.Attempt) { logger.Info("attempt", "attempt", a) },
+		OnFailure: func(_ context.Context, _ *llm.Call, o *llm.Outcome) { logger.Info("outcome", "outcome", o) },
+	}))
+	_, err := c.Completion(t.Context(), ask(prompt))
+	logger.Info("failed", "error", err, "wrapped", map[string]any{"cause": err})
+	require.Equal(t, 5, strings.Count(log.String(), `invalid request (HTTP 400): I cannot read: […]`), log.String())
+	require.NotContains(t, log.String(), "!ERROR")
+	require.NotContains(t, log.String(), "canary")
+	require.NotContains(t, log.String(), base64.StdEncoding.EncodeToString([]byte(prompt))[8:40])
+	require.NotContains(t, log.String(), `"Body"`)
 }

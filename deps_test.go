@@ -35,6 +35,7 @@ func TestImportsOfRoot(t *testing.T) {
 	deptest.AssertNoImports(t, deptest.Module, map[string]string{
 		deptest.Module + "/providers/...":     "a program carries only the providers that it imports",
 		deptest.Module + "/llmtest/...":       "test servers do not belong into programs",
+		deptest.Module + "/models/...":        "only programs that import the catalogue carry it",
 		"github.com/google/jsonschema-go/...": "compiles expressions and reads the environment at start-up; package schema links it in",
 		"testing":                             "registers flags in every program",
 		"net/http/httptest":                   "registers flags in every program",
@@ -47,6 +48,25 @@ func TestImportsOfRoot(t *testing.T) {
 
 func TestImportsOfStream(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module+"/stream", map[string]string{})
+}
+
+// A request is counted without what a tokeniser needs; that is contrib/tiktoken.
+func TestImportsOfTokens(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "requests are what it counts"
+	allowed[deptest.Module+"/internal/textclass"] = "sorts bytes; shared with the fit in contrib/tiktoken"
+	deptest.AssertImports(t, deptest.Module+"/tokens", allowed)
+	deptest.AssertImports(t, deptest.Module+"/internal/textclass", map[string]string{})
+}
+
+// Prices and counts, and no store or meter: those are given to it.
+func TestImportsOfCost(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "answers are what it prices"
+	allowed[deptest.Module+"/models/..."] = "has the prices"
+	allowed[deptest.Module+"/tokens"] = "counts requests before they are sent"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/cost", allowed)
 }
 
 func TestImportsOfInternal(t *testing.T) {
@@ -80,9 +100,21 @@ func TestImportsOfProviders(t *testing.T) {
 	}
 }
 
+func TestImportsOfModels(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "the call that a model is looked up for, and names without a provider"
+	allowed[deptest.Module+"/models/internal/decimal"] = "reads prices exactly"
+	deptest.AssertImports(t, deptest.Module+"/models", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/models", map[string]string{
+		deptest.Module + "/models/internal/gen": "a program of this repository",
+		"testing":                               "registers flags in every program",
+		"net/http/httptest":                     "registers flags in every program",
+	})
+}
+
 func TestImportsOfTestKits(t *testing.T) {
 	kits := append(deptest.Packages(t, deptest.Module+"/llmtest/..."), deptest.Module+"/providers/providertest", deptest.Module+"/router/storetest",
-		deptest.Module+"/cache/cachetest")
+		deptest.Module+"/cache/cachetest", deptest.Module+"/cost/storetest")
 	for _, pkg := range kits {
 		deptest.AssertNoImports(t, pkg, map[string]string{
 			deptest.Module + "/providers/openai/...":    kitsKnowNone,
@@ -93,6 +125,23 @@ func TestImportsOfTestKits(t *testing.T) {
 			deptest.Module + "/providers/all/...":       kitsKnowNone,
 		})
 	}
+}
+
+// An application's tests carry what the application carries, and no more.
+func TestImportsOfLLMTest(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "what is asked for and answered"
+	allowed[deptest.Module+"/internal/casefile"] = "the files of recordings"
+	deptest.AssertImports(t, deptest.Module+"/llmtest", allowed)
+}
+
+// A router is in every program that uses one: the root package's closure, and an estimate of tokens.
+func TestImportsOfRouter(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "whose calls are routed"
+	allowed[deptest.Module+"/tokens"] = "what is reserved of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/router", allowed)
 }
 
 // A cache stands before providers, and knows none of them.
@@ -111,6 +160,8 @@ func TestImportsOfSimulator(t *testing.T) {
 	allowed := maps.Clone(rootImports)
 	allowed[deptest.Module] = "calls go through a real client"
 	allowed[deptest.Module+"/router"] = "what is simulated"
+	allowed[deptest.Module+"/tokens"] = "what a router reserves of limits"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
 	deptest.AssertImports(t, deptest.Module+"/router/sim", allowed)
 	deptest.AssertNoImports(t, deptest.Module+"/router/sim", map[string]string{
 		"testing":           "registers flags in every program",

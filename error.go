@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -189,6 +190,10 @@ func (e *Error) Is(target error) bool {
 
 // GoString keeps %#v as harmless as %v.
 func (e *Error) GoString() string { return "&" + strconv.Quote(e.Error()) }
+
+// MarshalJSON keeps what logs make of an error, and of an [Attempt] or [Outcome] that holds one, as harmless: it is the
+// line of Error, and not Body, in which a provider may repeat the prompt.
+func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // StatusError classifies an HTTP status when nothing more is known. Providers start from it and then refine
 // Kind by their own codes. It never returns nil.

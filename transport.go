@@ -49,6 +49,9 @@ func newTransport(d *net.Dialer) *http.Transport {
 			return nil, err
 		}
 		config := t.TLSClientConfig.Clone() // which net/http has given the protocols to
+		if config == nil {                  // GODEBUG=http2client=0
+			config = new(tls.Config)
+		}
 		if config.ServerName, _, err = net.SplitHostPort(address); err != nil {
 			conn.Close()
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/llmtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,4 +53,41 @@ func TestAbandonedDialsEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Requests without a body are sent again by net/http itself, over HTTP/2 as often as the host refuses them. Here each is an
+// attempt, and there are no more of them than the call has.
+func TestResentRequestsAreAttempts(t *testing.T) {
+	models := func(srv *llmtest.Server) (*llm.ModelsResponse, error) {
+		return srv.Client(llm.WithMaxAttempts(3), llm.WithTimeout(20*time.Second)).Models(t.Context(), &llm.ModelsRequest{Provider: "openai"})
+	}
+	for _, f := range []llmtest.Fault{llmtest.GoAway, llmtest.RefusedStream} {
+		srv := llmtest.NewTLSServer(t)
+		srv.FaultAlways(f)
+		_, err := models(srv)
+		require.ErrorIs(t, err, llm.ErrConnection, f)
+		e := asError(t, err)
+		require.Len(t, e.Attempts, 3, f)
+		require.LessOrEqual(t, srv.Connections().Accepted, 4, "%s: the last may be on its way when the call ends", f)
+		for _, a := range e.Attempts {
+			require.ErrorIs(t, a.Err, llm.ErrConnection)
+		}
+
+		srv = llmtest.NewTLSServer(t)
+		srv.Fault(f)
+		r, err := models(srv)
+		require.NoError(t, err, f)
+		require.Len(t, r.Meta.Attempts, 2, f)
+	}
+	srv := llmtest.NewServer(t)
+	srv.Fault(llmtest.Stale)
+	_, err := models(srv)
+	require.NoError(t, err)
+	r, err := models(srv)
+	require.NoError(t, err)
+	require.Len(t, r.Meta.Attempts, 2)
+	require.True(t, r.Meta.Attempts[0].Reused)
+	require.ErrorIs(t, r.Meta.Attempts[0].Err, llm.ErrConnection)
+	require.NoError(t, r.Meta.Attempts[1].Err)
+	require.Len(t, srv.Requests(), 2)
 }

@@ -30,6 +30,7 @@ var want = map[string]struct {
 	"vision":          {args: []string{"-model", "llmtest"}, out: []string{"flag of Switzerland"}},
 	"responses":       {args: []string{"-model", "llmtest"}, out: []string{"Paris.\nAbout two million"}},
 	"router":          {out: []string{"✗ 503", "| east is out for", "| chat falls back to small", "| west is back", "| east is back", "GROUP"}},
+	"budget":          {out: []string{"180 output $0.000288", "! warning: team of \"search\"", "refused: $0.0", "SPENT", "is reserved"}},
 	"custom-provider": {out: []string{"Polly wants a cracker! Polly wants a cracker!\nPolly wants a cracker"}},
 }
 

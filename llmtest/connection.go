@@ -85,7 +85,6 @@ func (l *listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
-			close(l.ready)
 			return
 		}
 		c := &countedConn{Conn: conn, s: l.s}
@@ -96,11 +95,12 @@ func (l *listener) run() {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	conn, ok := <-l.ready
-	if !ok {
+	select {
+	case conn := <-l.ready:
+		return conn, nil
+	case <-l.s.ctx.Done():
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
 
 // greet brings a connection to where HTTP begins.
@@ -313,8 +313,8 @@ func dialNowhere(ctx context.Context, network string) (net.Conn, error) {
 }
 
 // BlackHole is an address to which no connection comes about: attempts are neither taken nor refused, as behind a
-// firewall that drops packets. Close the listener to free it; its Accept is not to be called. Windows has no such
-// thing: there the error is [errors.ErrUnsupported].
+// firewall that drops packets. Close the listener to free it; its Accept is not to be called. Where the system refuses
+// connections that it has no room for, as Windows does, the error is [errors.ErrUnsupported].
 func BlackHole() (net.Listener, error) {
 	l, err := listen()
 	if err != nil {

@@ -148,7 +148,7 @@ func TestFaultsThatCannotBe(t *testing.T) {
 func TestBlackHole(t *testing.T) {
 	hole, err := llmtest.BlackHole()
 	if errors.Is(err, errors.ErrUnsupported) {
-		require.Equal(t, "windows", runtime.GOOS)
+		require.NotEqual(t, "linux", runtime.GOOS)
 		return
 	}
 	require.NoError(t, err)

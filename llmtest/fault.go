@@ -17,7 +17,7 @@ const (
 	// Refused refuses the connection: nobody listens at the port.
 	Refused Fault = "refused"
 	// NameNotFound has a resolver say that the host's name does not exist (NXDOMAIN), NameTimeout has it say nothing:
-	// the look-up is given up after two tries of 100 ms.
+	// the look-up is given up after some tries of 100 ms each.
 	NameNotFound Fault = "name-not-found"
 	NameTimeout  Fault = "name-timeout"
 	// ConnectStall lets the attempt to connect go unanswered, as behind a firewall that drops packets; see [BlackHole].
@@ -35,8 +35,8 @@ const (
 	// TLSStall takes the connection and never answers in the handshake.
 	TLSStall Fault = "tls-stall"
 	// GoAway ends a connection of HTTP/2 when its first request comes, and says that the request was not taken (RFC
-	// 9113, section 6.8). RefusedStream refuses the request (section 8.7) and ends the connection then. Such requests are
-	// not read, and so not in [Server.Requests]. For clients without HTTP/2 the fault waits.
+	// 9113, section 6.8). RefusedStream refuses the request itself (section 8.7), and the connection takes no other. Such
+	// requests are not read, and so not in [Server.Requests]. For clients without HTTP/2 the fault waits.
 	GoAway        Fault = "http2-goaway"
 	RefusedStream Fault = "http2-refused-stream"
 )

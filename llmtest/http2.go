@@ -50,13 +50,11 @@ func refuse(conn *tls.Conn, f Fault) error {
 		switch {
 		case kind == frameSettings && flags&flagAck == 0:
 			err = writeFrame(conn, frameSettings, flagAck, 0)
-		case kind == frameHeaders:
-			if f == RefusedStream {
-				err = writeFrame(conn, frameRSTStream, 0, streamID, codeRefusedStream)
-			}
-			if err == nil { // the last stream that was, or may have been, taken: none
-				err = errors.Join(writeFrame(conn, frameGoAway, 0, 0, 0, codeNoError), conn.CloseWrite())
-			}
+		case kind == frameHeaders && f == GoAway: // the last stream that was, or may have been, taken: none
+			err = errors.Join(writeFrame(conn, frameGoAway, 0, 0, 0, codeNoError), conn.CloseWrite())
+		case kind == frameHeaders: // the connection is to take no more before the stream is refused, or the next would be here
+			err = errors.Join(writeFrame(conn, frameGoAway, 0, 0, streamID, codeNoError),
+				writeFrame(conn, frameRSTStream, 0, streamID, codeRefusedStream), conn.CloseWrite())
 		}
 		if err != nil {
 			return err

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// shrinkQueue lets a listener's queue hold no connection, or as few as the system allows.
+// shrinkQueue lets a listener's queue hold one connection, or as few as the system allows. (0 is the system's longest on
+// some.)
 func shrinkQueue(l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -19,6 +20,6 @@ func shrinkQueue(l net.Listener) error {
 		return err
 	}
 	var failed error
-	err = raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), 0) })
+	err = raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), 1) })
 	return errors.Join(err, failed)
 }

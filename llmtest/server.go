@@ -189,6 +189,15 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
+// TakeRequests is [Server.Requests], and forgets them: for long runs.
+func (s *Server) TakeRequests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.requests
+	s.requests = nil
+	return taken
+}
+
 // BaseURL is the base URL under which a provider finds its API here. Any prefix is taken, so the URL with the
 // version that the vendor's own clients add is right as well.
 func (s *Server) BaseURL(provider string) string { return s.URL + "/" + provider }

@@ -457,6 +457,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	require.Len(t, srv.Requests(), 40)
+	require.Len(t, srv.TakeRequests(), 40)
+	require.Empty(t, srv.Requests())
 }
 
 // A host that speaks a dialect is as good as the vendor.

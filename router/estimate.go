@@ -1,14 +1,14 @@
 package router
 
 import (
-	"encoding/json"
-
 	"github.com/llm-go/llm"
+	"github.com/llm-go/llm/tokens"
 )
 
 // needs is what a request asks of a deployment.
 type needs struct {
 	prompt, answer int // tokens, by estimate
+	bounded        bool
 	capabilities   [5]Capability
 	n              int
 }
@@ -20,54 +20,27 @@ func (n *needs) add(c Capability) {
 	}
 }
 
-// An estimate must not cost what it saves: four bytes a token for text, which is near the truth for English, above it
-// for other languages written in Latin letters, and below for the rest; flat amounts for what is not text. What is
-// reserved by it is settled by the usage in the answer.
-const (
-	bytesPerToken = 4
-	imageTokens   = 1000
-	mediaTokens   = 2000
-	answerTokens  = 500 // where the request sets no bound
-	messageTokens = 4
-)
+// answerTokens is reserved for an answer where the request sets no bound.
+const answerTokens = 500
 
-// look estimates a request's tokens, and finds the capabilities that it needs.
+// look estimates a request's tokens, and finds the capabilities that it needs. What is reserved by it is settled by the
+// usage in the answer.
 func look(request any) (n needs) {
-	bytes := 0
-	content := func(c llm.Content) {
-		for i := range c {
-			p := &c[i]
-			switch {
-			case p.ImageURL != nil || p.VideoURL != nil:
-				n.prompt += imageTokens
-				n.add(Vision)
-			case p.InputAudio != nil:
-				n.prompt += mediaTokens
-				n.add(Audio)
-			case p.File != nil:
-				n.prompt += mediaTokens
-				n.add(Files)
-			default:
-				bytes += len(p.Text) + len(p.Refusal)
-			}
-		}
-	}
+	n.prompt = tokens.Quick(request)
 	switch r := request.(type) {
 	case *llm.CompletionRequest:
 		n.answer = r.MaxTokens
 		for i := range r.Messages {
-			m := &r.Messages[i]
-			n.prompt += messageTokens
-			content(m.Content)
-			for j := range m.ToolCalls {
-				bytes += len(m.ToolCalls[j].Function.Name) + len(m.ToolCalls[j].Function.Arguments)
+			for j := range r.Messages[i].Content {
+				switch p := &r.Messages[i].Content[j]; {
+				case p.ImageURL != nil || p.VideoURL != nil:
+					n.add(Vision)
+				case p.InputAudio != nil:
+					n.add(Audio)
+				case p.File != nil:
+					n.add(Files)
+				}
 			}
-			for j := range m.ThinkingBlocks {
-				bytes += len(m.ThinkingBlocks[j].Thinking)
-			}
-		}
-		for i := range r.Tools {
-			bytes += len(r.Tools[i].Function.Name) + len(r.Tools[i].Function.Description) + schemaBytes(r.Tools[i].Function.Parameters)
 		}
 		if len(r.Tools) > 0 {
 			n.add(Tools)
@@ -77,25 +50,16 @@ func look(request any) (n needs) {
 		}
 	case *llm.ResponsesRequest:
 		n.answer = r.MaxOutputTokens
-		bytes += len(r.Instructions)
 		for i := range r.Input {
-			item := &r.Input[i]
-			n.prompt += messageTokens
-			bytes += len(item.Arguments) + len(item.Input)
-			for _, parts := range [][]llm.ResponsesContent{item.Content, item.Output} {
+			for _, parts := range [][]llm.ResponsesContent{r.Input[i].Content, r.Input[i].Output} {
 				for j := range parts {
-					switch p := &parts[j]; p.Type {
+					switch parts[j].Type {
 					case "input_image":
-						n.prompt += imageTokens
 						n.add(Vision)
 					case "input_audio":
-						n.prompt += mediaTokens
 						n.add(Audio)
 					case "input_file":
-						n.prompt += mediaTokens
 						n.add(Files)
-					default:
-						bytes += len(p.Text)
 					}
 				}
 			}
@@ -105,42 +69,11 @@ func look(request any) (n needs) {
 		}
 	case *llm.TextCompletionRequest:
 		n.answer = r.MaxTokens
-		for _, p := range r.Prompt {
-			bytes += len(p)
-		}
-		for _, p := range r.Tokens {
-			n.prompt += len(p)
-		}
-	case *llm.EmbeddingRequest:
-		for _, p := range r.Input {
-			bytes += len(p)
-		}
-		for _, p := range r.Tokens {
-			n.prompt += len(p)
-		}
-		n.prompt += bytes / bytesPerToken
-		return n // there is no answer in tokens
 	default:
-		return n
+		return n // there is no answer in tokens
 	}
-	n.prompt += bytes / bytesPerToken
-	if n.answer == 0 {
+	if n.bounded = n.answer > 0; !n.bounded {
 		n.answer = answerTokens
 	}
 	return n
-}
-
-// schemaBytes is the length of a schema where that is known without encoding it.
-func schemaBytes(schema any) int {
-	switch s := schema.(type) {
-	case json.RawMessage:
-		return len(s)
-	case []byte:
-		return len(s)
-	case string:
-		return len(s)
-	case nil:
-		return 0
-	}
-	return 400
 }

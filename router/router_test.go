@@ -379,6 +379,27 @@ func TestRetryAfterThatDoesNotFit(t *testing.T) {
 	})
 }
 
+// Of a limit that lasts and a failure that may be over, the one that ends first is gone by.
+func TestLimitedBesideFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		_, c := client(t, u, router.Config{Deployments: group("g", "limited", "failing"), Strategy: router.InOrder})
+		u.set("limited", func(*llm.Call) error {
+			e := llm.StatusError(429)
+			e.RetryAfter = time.Hour
+			return e
+		})
+		u.fail("failing", 500)
+		for range 10 {
+			_, err := c.Completion(t.Context(), ask("g"))
+			require.ErrorIs(t, err, llm.ErrServer)
+		}
+		u.fail("failing", 0)
+		require.Equal(t, "failing", answered(t, c, "g"))
+		require.Equal(t, 1, u.count("limited"))
+	})
+}
+
 func TestCooldownAndRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []string
@@ -638,6 +659,11 @@ func TestTagsRegionsAndCapabilities(t *testing.T) {
 	picture := &llm.CompletionRequest{Model: "g", Messages: []llm.Message{llm.User("What is it?", llm.ImagePart("https://a.example/x.png"))}}
 	_, err = c.Completion(t.Context(), picture)
 	require.ErrorContains(t, err, "plain: no vision")
+	tools := ask("g") // of every kind: some have no function
+	tools.Tools = []llm.Tool{{Type: "custom"}, {Type: "web_search"}}
+	r, err := c.Completion(t.Context(), tools)
+	require.NoError(t, err)
+	require.Equal(t, "plain", r.Text())
 	list[0].Capabilities = []router.Capability{router.Vision}
 	_, c = client(t, u, router.Config{Deployments: list})
 	for range 20 {

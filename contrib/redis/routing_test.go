@@ -50,7 +50,9 @@ func TestRoutedCallsMakeOneRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		trips := &counter{}
 		c := routed(t, router.Config{Deployments: deployments(), Store: s, StoreTimeout: patience,
-			Limits: func(*llm.Call) []router.Limit { return []router.Limit{{Key: "user:ada", RPM: 100_000, TPM: 100_000_000}} }})
+			Limits: func(*llm.Call) []router.Limit {
+				return []router.Limit{{Key: "user:ada", RPM: 100_000, TPM: 100_000_000}}
+			}})
 		_, err = c.Completion(t.Context(), hi())
 		require.NoError(t, err)
 		client.AddHook(trips)

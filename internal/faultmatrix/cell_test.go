@@ -35,6 +35,11 @@ var dialects = []dialect{
 	{"Groq", "groq/llama-x"},
 }
 
+func (d dialect) provider() string {
+	name, _, _ := strings.Cut(d.model, "/")
+	return name
+}
+
 // way is how the answer is asked for, and where in it the fault strikes.
 type way struct {
 	stream bool
@@ -62,21 +67,31 @@ type cell struct {
 	dialect dialect
 	way     way
 
-	srv   *llmtest.Server
-	dials atomic.Int64
-	text  string // for the table
+	srv       *llmtest.Server
+	dials     atomic.Int64
+	callbacks []llm.Option // beside the observer's
+	text      string       // for the table
 }
 
 // recorder is the T of a cell: cells run beside each other in one test.
 type recorder struct {
-	mu     sync.Mutex
-	errors []string
+	mu       sync.Mutex
+	errors   []string
+	cleanups []func()
 }
 
 func (r *recorder) Errorf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
+
+func (r *recorder) cleanup() {
+	for _, f := range r.cleanups {
+		f()
+	}
 }
 
 func (r *recorder) FailNow() { runtime.Goexit() }
@@ -88,26 +103,16 @@ func (c *cell) run() {
 		return
 	}
 	want := c.fault.expect(c.dialect, c.way)
-	lasting := c.call(want, func() {
-		for range c.fault.before {
-			c.good()
-		}
-		c.srv.FaultAlways(c.fault.at(c.way))
-	})
+	lasting := c.call(func() { c.srv.FaultAlways(c.fault.at(c.way)) })
 	c.check(lasting, want, want.tries(c.fault.attempts))
 	c.text = want.describe(lasting)
 	if c.fault.check != nil {
 		c.fault.check(c, lasting)
 	}
-	if want.again == never && want.kind == "" {
+	if want.again == never && want.kind == "" || c.fault.host != nil {
 		return
 	}
-	passing := c.call(want, func() {
-		for range c.fault.before {
-			c.good()
-		}
-		c.srv.Fault(c.fault.at(c.way))
-	})
+	passing := c.call(func() { c.srv.Fault(c.fault.at(c.way)) })
 	if want.again == never {
 		c.check(passing, want, 1)
 		return
@@ -115,12 +120,7 @@ func (c *cell) run() {
 	good := want
 	good.kind, good.again, good.partial = "", never, false
 	c.check(passing, good, 2)
-	first := passing.resp.Meta.Attempts[0]
-	if want.kind != "" {
-		require.ErrorIs(c, first.Err, want.kind)
-	} else {
-		require.ErrorIs(c, first.Err, llm.ErrConnection)
-	}
+	require.ErrorIs(c, passing.resp.Meta.Attempts[0].Err, want.kind)
 }
 
 // result is what a caller saw of one call.
@@ -134,7 +134,7 @@ type result struct {
 }
 
 // call makes one call on a server of its own.
-func (c *cell) call(want want, prepare func()) *result {
+func (c *cell) call(prepare func()) *result {
 	start := llmtest.Start
 	if c.fault.tls {
 		start = llmtest.StartTLS
@@ -155,10 +155,11 @@ func (c *cell) call(want want, prepare func()) *result {
 	r := &result{seen: seen}
 	begin := time.Now()
 	var callErr error
+	opts := append(c.callbacks, llm.WithCallback(seen.callback()))
 	if c.way.stream {
-		callErr = c.stream(ctx, client, r, llm.WithCallback(seen.callback()))
+		callErr = c.stream(ctx, client, r, opts...)
 	} else {
-		r.resp, callErr = client.Completion(ctx, c.request(), llm.WithCallback(seen.callback()))
+		r.resp, callErr = client.Completion(ctx, c.request(), opts...)
 	}
 	r.took = time.Since(begin)
 	if callErr != nil {
@@ -166,17 +167,23 @@ func (c *cell) call(want want, prepare func()) *result {
 		c.quiet(callErr)
 	}
 	switch {
+	case c.fault.host != nil:
+		r.asked = seen.attempts
 	case c.fault.kit:
 		r.asked = int(c.dials.Load())
 	case c.fault.unread:
+		// A busy machine may be slow to accept what the client has given up already.
+		for end := time.Now().Add(10 * time.Second); srv.Connections().Accepted < seen.attempts && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
 		r.asked = srv.Connections().Accepted
 	default:
 		r.asked = len(srv.Requests()) - before
 	}
-	if !c.fault.deaf { // what is in use is freed; one connection may be kept for the next call
+	if !c.fault.deaf {
 		c.eventually("connections that are in use", func() string {
 			n := srv.Connections()
-			if n.Open == n.Idle && n.Idle <= 1 {
+			if n.Open == n.Idle && n.Idle <= 1 { // one may be kept for the next call
 				return ""
 			}
 			return fmt.Sprintf("%+v", n)
@@ -193,14 +200,23 @@ func (c *cell) good() {
 }
 
 func (c *cell) request() *llm.CompletionRequest {
-	return &llm.CompletionRequest{Model: c.dialect.model, Messages: []llm.Message{llm.User(prompt)}}
+	text := prompt
+	if c.fault.huge {
+		text += strings.Repeat(" and again", hugePrompt/10)
+	}
+	return &llm.CompletionRequest{Model: c.dialect.model, Messages: []llm.Message{llm.User(text)}}
 }
+
+// hugePrompt is more than the system takes from a connection whose other end does not read.
+const hugePrompt = 8 << 20 * 2 / (slow + 1)
 
 // client is one with the fault's clocks and the canary for a key. Where the fault allows it, the transport is the
 // library's own.
-func (c *cell) client() *llm.Client {
-	provider, _, _ := strings.Cut(c.dialect.model, "/")
-	opts := append(c.srv.Options(provider), llm.WithProviderKey(provider, key), llm.WithTimeout(generous), llm.WithMaxAttempts(c.fault.attempts),
+func (c *cell) client() *llm.Client { return llm.New(c.options()...) }
+
+func (c *cell) options() []llm.Option {
+	provider := c.dialect.provider()
+	opts := append(c.srv.Options(provider), llm.WithProviderKey(provider, key), llm.WithTimeout(c.fault.timeout), llm.WithMaxAttempts(c.fault.attempts),
 		llm.WithBackoff(llm.Backoff{Initial: time.Millisecond, Max: time.Millisecond}), llm.WithMaxBodyBytes(4<<20), llm.WithMaxEventBytes(2<<20))
 	if c.fault.kit {
 		tr := c.srv.HTTPClient().Transport.(*http.Transport).Clone()
@@ -213,11 +229,13 @@ func (c *cell) client() *llm.Client {
 	} else {
 		opts = append(opts, llm.WithHTTPClient(nil))
 	}
-	opts = append(opts, c.fault.options...)
+	if c.fault.host != nil {
+		opts = append(opts, llm.WithProviderBaseURL(provider, c.fault.host(c)))
+	}
 	if c.fault.clocks != nil {
 		opts = append(opts, c.fault.clocks(c.way)...)
 	}
-	return llm.New(opts...)
+	return opts
 }
 
 // stream reads a stream to its end, and looks at it again after that.
@@ -254,7 +272,7 @@ func (c *cell) stream(ctx context.Context, client *llm.Client, r *result, opts .
 // check holds a result against what is wanted, and against the rules of every cell.
 func (c *cell) check(r *result, want want, tries int) {
 	note := fmt.Sprint("error: ", r.err)
-	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*5*time.Second
+	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*20*time.Second
 	require.LessOrEqual(c, r.took, most, "in time %s", note)
 
 	require.Equal(c, tries, r.asked, "tries that the host saw %s", note)
@@ -262,7 +280,6 @@ func (c *cell) check(r *result, want want, tries int) {
 	require.Equal(c, 1, r.seen.successes+r.seen.failures, "the call's end is told once %s", note)
 	require.Equal(c, tries, r.seen.attempts, "attempts that were told %s", note)
 	require.Empty(c, r.seen.leak)
-	require.Empty(c, log.String())
 
 	if want.kind == "" {
 		require.Nil(c, r.err, note)

@@ -4,13 +4,17 @@ package faultmatrix
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,22 +37,34 @@ const (
 	prompt = "the canary sings at a quarter past seven, and nobody may hear it"
 )
 
-// leaked names the canary that is in a text.
+// leaked names the canary that is in a text, as it is or in base64, as JSON has bytes.
 func leaked(text []byte) string {
-	switch {
-	case bytes.Contains(text, []byte(key[len("sk-"):])):
-		return "the key"
-	case bytes.Contains(text, []byte(prompt[:24])), bytes.Contains(text, []byte(prompt[len(prompt)-24:])):
-		return "the prompt"
+	for canary, name := range canaries {
+		if bytes.Contains(text, []byte(canary)) {
+			return name
+		}
 	}
 	return ""
 }
+
+var canaries = func() map[string]string {
+	const size = 24 // a multiple of 3, which base64 makes whole
+	list := make(map[string]string)
+	for name, text := range map[string]string{"the key": key + "        ", "the prompt": prompt} {
+		list[strings.TrimSpace(text[:size])] = name
+		for at := range 3 {
+			list[strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(strings.TrimSpace(text[at:at+size]))), "=")[:20]] = name
+		}
+	}
+	return list
+}()
 
 // logged watches what is written by slog, of which nothing is kept but the first line with a canary in it.
 type logged struct {
 	mu    sync.Mutex
 	leak  string
 	lines int
+	full  atomic.Int64 // while it is not 0, nothing can be written
 }
 
 func (l *logged) Write(p []byte) (int, error) {
@@ -58,13 +74,19 @@ func (l *logged) Write(p []byte) (int, error) {
 	if what := leaked(p); what != "" && l.leak == "" {
 		l.leak = fmt.Sprintf("%s is in the log: %s", what, p)
 	}
+	if l.full.Load() > 0 {
+		return 0, syscall.ENOSPC
+	}
 	return len(p), nil
 }
 
-func (l *logged) String() string {
+// taken is the leak that was seen since it was last asked for.
+func (l *logged) taken() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.leak
+	leak := l.leak
+	l.leak = ""
+	return leak
 }
 
 var log logged
@@ -87,6 +109,6 @@ func TestMain(m *testing.M) {
 
 // limit is a clock that is meant to fire; generous one that is not, however busy the machine is.
 const (
-	limit    = slow * 200 * time.Millisecond
+	limit    = slow * 500 * time.Millisecond
 	generous = slow * 15 * time.Second
 )

@@ -3,8 +3,10 @@
 package faultmatrix
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -35,8 +37,8 @@ type fault struct {
 	// last that fits counts.
 	other []override
 
-	attempts int // 0: 3
-	options  []llm.Option
+	attempts int           // 0: 3
+	timeout  time.Duration // of the call; 0: generous
 	clocks   func(w way) []llm.Option
 	tools    bool // the answer calls tools
 	tls      bool
@@ -47,9 +49,11 @@ type fault struct {
 	anonymous bool
 	heavy     bool // few at a time, and the heap is watched
 	jumbled   bool // what arrives is not the beginning of the answer
-	before    int  // good calls before
-	check     func(c *cell, r *result)
-	run       func(c *cell)
+	huge      bool // the request is
+	// host is another address, which no request reaches.
+	host  func(c *cell) string
+	check func(c *cell, r *result)
+	run   func(c *cell)
 }
 
 // override is another expectation for some cells.
@@ -88,13 +92,12 @@ const (
 
 func (a again) String() string { return [...]string{"no", "yes", "once"}[a] }
 
-// next is who may do better: what a router tries after the error. It is told by the error's Scope, which each cell checks. A router's
-// own test runs the cells over a second route and asks whether it was tried: rows are all that it needs.
+// next is who may do better: what a router tries after the error, by its scope. TestFailover asks one.
 func (w want) next() string {
 	switch {
 	case w.kind == "":
 		return ""
-	case w.scope == llm.ScopeRoute:
+	case w.scope == llm.ScopeRoute, w.kind == llm.ErrNotFound: // a model that is missing here may be there
 		return "another route"
 	case w.scope == llm.ScopeKey:
 		return "another key"
@@ -178,6 +181,11 @@ func (f *fault) expect(d dialect, w way) want {
 	return want
 }
 
+// prepare fills in the defaults.
+func (f *fault) prepare() {
+	f.attempts, f.timeout = cmp.Or(f.attempts, 3), cmp.Or(f.timeout, generous)
+}
+
 func (f *fault) ways() []way {
 	var list []way
 	for _, stream := range []bool{false, true} {
@@ -225,7 +233,6 @@ var (
 	badTLS    = want{kind: llm.ErrTLS, scope: llm.ScopeRoute}
 	redirect  = want{kind: llm.ErrRedirect, scope: llm.ScopeRoute, status: 307}
 	total     = want{kind: llm.ErrTotalTimeout, scope: llm.ScopeLocal}
-	none      = want{none: true}
 )
 
 // clock is an attempt that takes too long.
@@ -277,6 +284,14 @@ func connectClock(way) []llm.Option { return []llm.Option{llm.WithConnectTimeout
 func headerClock(way) []llm.Option  { return []llm.Option{llm.WithHeaderTimeout(limit)} }
 func totalClock(way) []llm.Option   { return []llm.Option{llm.WithTimeout(limit)} }
 
+// streamTotalClock leaves a whole answer the time that it takes to become too long.
+func streamTotalClock(w way) []llm.Option {
+	if w.stream {
+		return totalClock(w)
+	}
+	return nil
+}
+
 // contentClock: a whole answer has no clock of its own once its headers are there, but the total one.
 func contentClock(w way) []llm.Option {
 	switch {
@@ -294,6 +309,7 @@ func hasText(c *cell, r *llm.CompletionResponse) { require.NotEmpty(c, r.Text())
 var rows = []row{
 	{"1", "route; retry or fail over at once", []*fault{
 		{name: "connection refused", fault: llmtest.Refused, kit: true, want: refused},
+		{name: "connection refused, in the library's own transport", host: nobody, want: refused},
 	}},
 	{"2", "no retry of the same name; fail over", []*fault{
 		{name: "NXDOMAIN", fault: llmtest.NameNotFound, kit: true, want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute}},
@@ -304,6 +320,7 @@ var rows = []row{
 	}},
 	{"4", "connect clock", []*fault{
 		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
+		{name: "connect blackhole, in the library's own transport", host: blackHole, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"5", "never retried, never downgraded", []*fault{
 		{name: "TLS certificate expired", fault: llmtest.TLSExpired, tls: true, unread: true, want: badTLS},
@@ -362,7 +379,8 @@ var rows = []row{
 		{name: "whole answer, socket left open", fault: llmtest.OpenEnd, unary: true, deaf: true, want: fine},
 	}},
 	{"23", "ignored, warned", []*fault{
-		{name: "data after the terminal event", fault: llmtest.AfterTerminal, want: protocol, other: []override{{"stream", fine.warns("stream")}}},
+		{name: "data after the terminal event", fault: llmtest.AfterTerminal,
+			want: protocol, other: []override{{"stream", fine.warns("stream")}}},
 	}},
 	{"24", "temporary protocol error; fail over", []*fault{
 		{name: "empty 200", fault: llmtest.Empty, want: protocol},
@@ -397,9 +415,12 @@ var rows = []row{
 			other: []override{{"OpenAI Responses", fine.warns("stream")}}},
 		{name: "chunks out of order", fault: llmtest.OutOfOrder, stream: true, jumbled: true, want: fine.with(hasText, "as sent"),
 			other: []override{{"OpenAI Responses", partially(want{kind: llm.ErrProtocol, scope: llm.ScopeRoute, temporary: true})}}},
-		{name: "late tool name", fault: llmtest.LateToolName, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
-		{name: "tool calls all at index 0", fault: llmtest.ZeroToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
-		{name: "tool calls without index", fault: llmtest.NoToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq", want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "late tool name", fault: llmtest.LateToolName, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "tool calls all at index 0", fault: llmtest.ZeroToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
+		{name: "tool calls without index", fault: llmtest.NoToolIndexes, stream: true, tools: true, only: "OpenAI chat, Groq",
+			want: fine.with(hasCalls, "calls rebuilt")},
 	}},
 	{"33", "splits healed; invalid becomes U+FFFD + warning", []*fault{
 		{name: "split runes", fault: llmtest.SplitRunes, want: fine},
@@ -411,8 +432,10 @@ var rows = []row{
 		{name: "300 MB body", fault: llmtest.LongBody, heavy: true, want: tooLarge, other: []override{{"stream", partially(tooLarge)}}},
 	}},
 	{"35-36", "caps; constant memory", []*fault{
-		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: totalClock, want: tooLarge, other: []override{{"stream", partially(total)}}},
-		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true, want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
+		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: streamTotalClock,
+			want: tooLarge, other: []override{{"stream", partially(total)}}},
+		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true,
+			want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
 	}},
 	{"37", "decoded-size cap; protocol error", []*fault{
 		{name: "gzip bomb", fault: llmtest.GzipBomb, heavy: true, want: tooLarge, other: []override{{"Bedrock, stream", protocol}}},
@@ -428,9 +451,10 @@ var rows = []row{
 		{name: "429, Retry-After: seconds", fault: llmtest.RateLimitSeconds, attempts: 2, want: limited(time.Second)},
 		{name: "429, Retry-After: date", fault: llmtest.RateLimitDate, attempts: 2, want: limited(2 * time.Second)},
 		{name: "429, retry-after-ms", fault: llmtest.RateLimitMillis, attempts: 2, want: limited(100 * time.Millisecond)},
-		{name: "429, the wait in the body", fault: llmtest.RateLimitBody, attempts: 2, only: "OpenAI chat, OpenAI Responses, Gemini, Groq", want: limited(time.Second)},
+		{name: "429, the wait in the body", fault: llmtest.RateLimitBody, attempts: 2, only: "OpenAI chat, OpenAI Responses, Gemini, Groq",
+			want: limited(time.Second)},
 		{name: "429, a year", fault: llmtest.RateLimitYear, want: tooLong(365 * 24 * time.Hour)},
-		{name: "429, 1 s, and less is left", fault: llmtest.RateLimitSeconds, options: []llm.Option{llm.WithTimeout(900 * time.Millisecond)}, want: tooLong(time.Second)},
+		{name: "429, 1 s, and less is left", fault: llmtest.RateLimitSeconds, timeout: 900 * time.Millisecond, want: tooLong(time.Second)},
 	}},
 	{"40", "no retry on that key", []*fault{
 		{name: "429, quota exhausted", fault: llmtest.QuotaExhausted, want: status(429, llm.ErrQuota, llm.ScopeKey),
@@ -439,7 +463,8 @@ var rows = []row{
 	{"41", "retry in budget; counts against health", []*fault{
 		{name: "500", fault: llmtest.Status(500), want: status(500, llm.ErrServer, llm.ScopeRoute).retried(budget)},
 		{name: "502", fault: llmtest.Status(502), want: status(502, llm.ErrServer, llm.ScopeRoute).retried(budget)},
-		{name: "503", fault: llmtest.Status(503), want: overloaded(503), other: []override{{"Anthropic", status(503, llm.ErrServer, llm.ScopeRoute).retried(budget)}}},
+		{name: "503", fault: llmtest.Status(503),
+			want: overloaded(503), other: []override{{"Anthropic", status(503, llm.ErrServer, llm.ScopeRoute).retried(budget)}}},
 		{name: "504", fault: llmtest.Status(504), want: status(504, llm.ErrServer, llm.ScopeRoute).retried(budget),
 			other: []override{{"Anthropic", status(504, llm.ErrTimeout, llm.ScopeRoute).retried(budget)}}},
 		{name: "529", fault: llmtest.Status(529), want: overloaded(529)},
@@ -491,6 +516,25 @@ func tooLong(d time.Duration) want {
 	return w
 }
 
+// nobody is an address where nobody listens.
+// nobody is a port that is taken and on which nobody listens, so that no other test's server comes to be there.
+func nobody(c *cell) string {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	require.NoError(c, err)
+	c.Cleanup(func() { _ = syscall.Close(fd) })
+	require.NoError(c, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	addr, err := syscall.Getsockname(fd)
+	require.NoError(c, err)
+	return fmt.Sprintf("http://127.0.0.1:%d", addr.(*syscall.SockaddrInet4).Port)
+}
+
+func blackHole(c *cell) string {
+	hole, err := llmtest.BlackHole()
+	require.NoError(c, err)
+	c.Cleanup(func() { hole.Close() })
+	return "http://" + hole.Addr().String()
+}
+
 func possiblyExecuted(c *cell, r *result) {
 	require.True(c, r.err.PossiblyExecuted, "the request had been sent")
 }
@@ -532,7 +576,7 @@ func notFollowed(c *cell, _ *result) {
 
 // stale makes two calls. The host answers the first and closes the connection under the second.
 func stale(c *cell) {
-	r := c.call(fine, func() {
+	r := c.call(func() {
 		c.srv.Fault(llmtest.Stale)
 		c.good()
 	})

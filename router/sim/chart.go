@@ -78,7 +78,8 @@ func (p *Phase) String() string {
 }
 
 // colours can be told apart, on white and on black.
-var colours = [...]string{"#3b82f6", "#12a150", "#f59e0b", "#a855f7", "#ef5da8", "#14b8a6", "#8b5e34", "#e5484d", "#84a316", "#5b7083", "#0ea5c6", "#c2410c"}
+var colours = [...]string{"#3b82f6", "#12a150", "#f59e0b", "#a855f7", "#ef5da8", "#14b8a6", "#8b5e34", "#e5484d", "#84a316",
+	"#5b7083", "#0ea5c6", "#c2410c"}
 
 // The chart's measures.
 const (
@@ -139,8 +140,8 @@ func (c *chart) draw() string {
 
 	c.b.Reset()
 	height := bottom + 30
-	c.p(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif">`,
-		chartWidth, height, chartWidth, height)
+	c.p(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" `+
+		`font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif">`, chartWidth, height, chartWidth, height)
 	r := c.r
 	c.p(`<title>%s</title>`, html.EscapeString(orDefault(r.Title, "A simulated run")))
 	c.p(`<style>text{fill:#1f2933}.soft{fill:#5b6672}.grid{stroke:#d5dbe1}.line{stroke:#1f2933;fill:none}.back{fill:#ffffff}.phase{fill:#e5484d}` +

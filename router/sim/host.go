@@ -103,7 +103,8 @@ func (t *try) do(ctx context.Context, key string) (*llm.Result, *llm.Error) {
 		return nil, p.err
 	}
 	t.host.times.add(t.run.clock.now - t.start)
-	a := &answer{usage: llm.Usage{PromptTokens: t.call.Prompt, CompletionTokens: t.call.Answer, TotalTokens: t.call.Prompt + t.call.Answer}}
+	c := t.call
+	a := &answer{usage: llm.Usage{PromptTokens: c.Prompt, CompletionTokens: c.Answer, TotalTokens: c.Prompt + c.Answer}}
 	if t.stream {
 		a.result.Stream = t.open(ctx, &p, &a.usage)
 		return &a.result, nil
@@ -219,9 +220,11 @@ func ended(ctx context.Context) *llm.Error {
 		return &llm.Error{Kind: cause, Scope: llm.ScopeRoute, Temporary: true, PossiblyExecuted: true, Message: "simulated"}
 	default:
 		if cause == context.DeadlineExceeded {
-			return &llm.Error{Kind: llm.ErrTotalTimeout, Scope: llm.ScopeLocal, PossiblyExecuted: true, Message: "the deadline passed", Err: cause}
+			return &llm.Error{Kind: llm.ErrTotalTimeout, Scope: llm.ScopeLocal, PossiblyExecuted: true,
+				Message: "the deadline passed", Err: cause}
 		}
-		return &llm.Error{Kind: llm.ErrCanceled, Scope: llm.ScopeLocal, PossiblyExecuted: true, Message: "the context was cancelled", Err: cause}
+		return &llm.Error{Kind: llm.ErrCanceled, Scope: llm.ScopeLocal, PossiblyExecuted: true,
+			Message: "the context was cancelled", Err: cause}
 	}
 }
 

@@ -412,7 +412,10 @@ func (s *scenario) simulate(t *testing.T, strategy router.Strategy, seed uint64)
 
 // skips says that a strategy is left out: a custom one is given a copy of all candidates, which takes long for a thousand.
 func (s *scenario) skips(strategy router.Strategy) bool {
-	return s.name == "thousand" && strategy.Name() == "custom" || raceEnabled && strategy.Name() != s.shown.Name()
+	if s.name == "thousand" {
+		return raceEnabled || strategy.Name() == "custom"
+	}
+	return raceEnabled && strategy.Name() != s.shown.Name()
 }
 
 // Every strategy comes through every scenario. docs/routing.md tells of it; go test -run TestScenarios -update writes it.
@@ -441,25 +444,29 @@ func TestScenarios(t *testing.T) {
 
 // Equal deployments get equal shares, which do not swing.
 func TestEqualDeployments(t *testing.T) {
+	length := 6 * minute
+	if raceEnabled {
+		length = minute
+	}
 	for _, strategy := range strategies {
 		t.Run(strategy.Name(), func(t *testing.T) {
 			t.Parallel()
 			for _, stream := range []bool{false, true} {
 				r := run(t, sim.Config{
 					Router: router.Config{Deployments: pool(3), Strategy: strategy},
-					Load:   sim.Poisson(50), Duration: 10 * minute, Bucket: 10 * time.Second, Seed: 2,
+					Load:   sim.Poisson(50), Duration: length, Bucket: 10 * time.Second, Seed: 2,
 					Upstreams: map[string]sim.Upstream{"a": {TokensPerSecond: 400}, "b": {TokensPerSecond: 400}, "c": {TokensPerSecond: 400}},
 					Request:   func(int, *rand.Rand) sim.Request { return sim.Request{Stream: stream} },
 				})
 				require.Equal(t, 1.0, r.Success())
-				if strategy.Name() == "lowest-latency" { // it may leave out one of them for a while
-					require.Less(t, swing(r, 0, r.Duration), 0.4)
-				} else {
-					require.Less(t, swing(r, 0, r.Duration), maxSwing)
+				most, off := maxSwing, 0.05
+				if strategy.Name() == "lowest-latency" { // chance may leave one of them out for a while
+					most, off = 0.4, 0.15
 				}
+				require.Less(t, swing(r, 0, r.Duration), most)
 				if spreads(strategy.Name()) {
 					for _, d := range r.Deployments {
-						require.InDelta(t, 1.0/3, r.Share(d.ID), 0.05, d.ID)
+						require.InDelta(t, 1.0/3, r.Share(d.ID), off, d.ID)
 					}
 				}
 			}
