@@ -34,7 +34,8 @@ type CacheInfo struct {
 func (c *Call) Target() [sha256.Size]byte {
 	d, h := *c, sha256.New()
 	s := c.settings
-	_ = d.resolve() // behind a router the name may be a group's, which the engine does not know
+	d.account = &account{} // what is looked up here concerns no attempt
+	_ = d.resolve()        // behind a router the name may be a group's, which the engine does not know
 	if d.Provider != nil {
 		write(h, "provider", d.Provider.Name, d.BaseURL)
 	}

@@ -47,7 +47,9 @@
 // # Order
 //
 // Middleware outside the cache sees hits, that inside does not. Guardrails on answers, budgets and logs belong outside
-// (before it in [llm.WithMiddleware]), routers inside.
+// (before it in [llm.WithMiddleware]), routers inside. A cache in memory outside of one with a shared store saves that the
+// round trips: llm.WithMiddleware(near.Middleware, far.Middleware). It keeps an answer no longer than its own TTL allows
+// for the answer's age.
 package cache
 
 import (
@@ -238,7 +240,8 @@ type plan struct {
 	ttl         time.Duration // 0: without end
 	maxAge      time.Duration // negative: any
 	fresh       func() json.Unmarshaler
-	question    *question // for the semantic cache; nil: not for this call
+	scope       scope
+	question    *question // of a call that has similar ones, once they were looked for
 }
 
 // plan is nil for calls that the cache has nothing to do with.
@@ -259,13 +262,10 @@ func (c *Cache) plan(call *llm.Call) *plan {
 		p.maxAge = max(d, 0)
 	}
 	namespace, _ := call.Value(namespaceKey{}).(string)
-	s := &scope{target: call.Target(), tenant: c.config.Tenant(call), namespaces: join(c.config.Namespace, namespace), purpose: "answer"}
+	p.scope = scope{target: call.Target(), tenant: c.config.Tenant(call), namespaces: join(c.config.Namespace, namespace), purpose: "answer"}
 	var err error
-	if p.key, err = newKey(s, call, call.Request); err != nil {
+	if p.key, err = newKey(&p.scope, call, call.Request); err != nil {
 		return nil // it cannot be sent either, and the provider's Encode says why
-	}
-	if c.semantic != nil {
-		p.question = c.semantic.question(s, call)
 	}
 	return p
 }
@@ -324,8 +324,10 @@ type found struct {
 // find looks for an answer to the same request, and for one that means the same.
 func (t *trip) find(ctx context.Context) *found {
 	f := t.exact(ctx)
-	if f == nil && t.question != nil {
-		f = t.similar(ctx)
+	if f == nil && t.cache.semantic != nil {
+		if t.question = t.cache.semantic.question(&t.scope, t.call); t.question != nil {
+			f = t.similar(ctx)
+		}
 	}
 	return f
 }
@@ -409,22 +411,35 @@ func (t *trip) ask(ctx context.Context, ended func(f *found, left bool)) (res *l
 
 // keep stores an answer, and returns it for those who wait; nil if it is not to be stored.
 func (t *trip) keep(ctx context.Context, resp any, m *llm.Meta) *found {
-	if m.Cache != nil || !storable(resp) {
-		return nil // the first: another cache has it
+	if !storable(resp) {
+		return nil
+	}
+	now := t.cache.config.Now()
+	made := now
+	if m.Cache != nil { // by a cache inside of this one, whose answer is as old as it is
+		if m.Cache.Similarity != 1 {
+			return nil
+		}
+		made = now.Add(-m.Cache.Age)
+	}
+	ttl := t.ttl
+	if ttl > 0 {
+		if ttl -= now.Sub(made); ttl <= 0 {
+			return nil
+		}
 	}
 	body, err := resp.(json.Marshaler).MarshalJSON()
 	if err != nil || len(body) > t.cache.config.MaxBytes {
 		return nil
 	}
-	now := t.cache.config.Now()
-	e := &entry{created: now, answer: body,
+	e := &entry{created: made, answer: body,
 		meta: meta{Provider: m.Provider, Model: m.Model, Status: m.Status, RequestID: m.RequestID,
 			Warnings: slices.DeleteFunc(slices.Clone(m.Warnings), func(w llm.Warning) bool { return w.Code == warningCode })}}
-	if t.ttl > 0 {
-		e.expires = now.Add(t.ttl)
+	if ttl > 0 {
+		e.expires = now.Add(ttl)
 	}
 	value := e.encode(t.key, !t.cache.store.local)
-	if t.cache.store.set(ctx, t.key, value, t.ttl) {
+	if t.cache.store.set(ctx, t.key, value, ttl) {
 		t.cache.counts.stored.Add(1)
 		t.index(ctx)
 	}

@@ -543,3 +543,30 @@ func TestNoKeysInStoredBytes(t *testing.T) {
 	require.Contains(t, string(b), "chat.completion")
 	require.NotContains(t, string(b)+paths[0], "canary")
 }
+
+// A cache in memory before one that is shared: what others have asked is found there once, and is as old as it is.
+func TestTwoLevels(t *testing.T) {
+	clk := newClock()
+	shared := cache.NewMemory(cache.MemoryConfig{Now: clk.Now})
+	u := &upstream{serve: answering(text("a"))}
+	process := func() (*llm.Client, *cache.Cache, *cache.Cache) {
+		near := newCache(t, cache.Config{TTL: 10 * time.Minute, Now: clk.Now})
+		far := newCache(t, cache.Config{Store: shared, TTL: time.Hour, Now: clk.Now})
+		return llm.New(llm.WithMiddleware(near.Middleware, far.Middleware, u.middleware)), near, far
+	}
+	one, _, _ := process()
+	complete(t, one, ask("?"))
+	clk.Advance(6 * time.Minute)
+	two, near, far := process()
+	for range 3 {
+		require.Equal(t, 6*time.Minute, complete(t, two, ask("?")).Meta.Cache.Age)
+	}
+	require.Equal(t, cache.Stats{Hits: 2, Misses: 1, Stored: 1}, near.Stats())
+	require.EqualValues(t, 1, far.Stats().Hits)
+	clk.Advance(4 * time.Minute)
+	require.Equal(t, 10*time.Minute, complete(t, two, ask("?")).Meta.Cache.Age)
+	require.EqualValues(t, 2, far.Stats().Hits, "the near one takes nothing that is older than it keeps")
+	complete(t, two, ask("?"))
+	require.EqualValues(t, 3, far.Stats().Hits)
+	require.EqualValues(t, 1, u.calls.Load())
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -177,7 +178,18 @@ func ExampleSemantic() {
 
 // Long prompts are marked for the provider's own cache, where that pays.
 func ExamplePromptCaching() {
-	client := llm.New(llm.WithMiddleware(cache.PromptCaching{TTL: "1h"}.Middleware))
-	_ = client
-	// Output:
+	srv := server(llmtest.Text("Noted."))
+	defer srv.Close()
+	client := llm.New(llm.WithMiddleware(cache.PromptCaching{TTL: "1h"}.Middleware),
+		llm.WithBaseURL(srv.BaseURL("anthropic")), llm.WithAPIKey(llmtest.Key))
+	handbook := strings.Repeat("All that the assistant must know. ", 200)
+	_, err := client.Completion(ctx, &llm.CompletionRequest{
+		Model:    "anthropic/claude-sonnet-4-5",
+		Messages: []llm.Message{llm.System(handbook), llm.User("Is there a rule about holidays?")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.Count(string(srv.Requests()[0].Body), `"cache_control":{"type":"ephemeral","ttl":"1h"}`), "mark")
+	// Output: 1 mark
 }

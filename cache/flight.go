@@ -20,7 +20,7 @@ type flights struct {
 type flight struct {
 	done   chan struct{}
 	stream bool
-	until  time.Time // then it is over in any case, though its stream may not have been closed; zero: no end
+	until  time.Time // then it is over in any case, though its stream may not have been closed
 
 	// Set before done is closed: the answer, nil if there is none to share. left says that its caller has gone.
 	found *found
@@ -50,7 +50,10 @@ func (fs *flights) join(key Key, call *llm.Call) (f *flight, leads bool) {
 		return nil, false
 	}
 	f = &flight{done: make(chan struct{}), stream: call.Stream}
-	f.until, _ = call.Deadline()
+	var bounded bool
+	if f.until, bounded = call.Deadline(); !bounded {
+		f.until = now.Add(llm.DefaultStreamTimeout)
+	}
 	if fs.calls == nil {
 		fs.calls = make(map[Key]*flight)
 	}
@@ -58,16 +61,21 @@ func (fs *flights) join(key Key, call *llm.Call) (f *flight, leads bool) {
 	return f, true
 }
 
-func (f *flight) over(now time.Time) bool { return !f.until.IsZero() && now.After(f.until) }
+func (f *flight) over(now time.Time) bool { return now.After(f.until) }
 
 // end gives the answer to those who wait.
 func (fs *flights) end(key Key, f *flight) {
+	fs.forget(key, f)
+	close(f.done)
+}
+
+// forget lets the next identical call begin anew.
+func (fs *flights) forget(key Key, f *flight) {
 	fs.mu.Lock()
+	defer fs.mu.Unlock()
 	if fs.calls[key] == f {
 		delete(fs.calls, key)
 	}
-	fs.mu.Unlock()
-	close(f.done)
 }
 
 // share makes the call, or waits for an identical one that is being made.
@@ -85,7 +93,8 @@ func (t *trip) share(ctx context.Context) (*llm.Result, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case !landed:
+		case !landed: // its reader is slow, or gone: who comes now does not wait for him
+			fs.forget(t.key, f)
 			return t.alone(ctx)
 		case f.found != nil:
 			if res := t.answer(f.found); res != nil {

@@ -276,6 +276,16 @@ func TestFollowersOfAStream(t *testing.T) {
 			require.EqualValues(t, 2, u.calls.Load())
 		})
 	})
+	t.Run("that was given up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, _, _ := setup(t, cache.Config{}, drip(2, llm.ErrTruncated))
+			open, err := c.CompletionStream(t.Context(), ask("?"))
+			require.NoError(t, err)
+			require.Equal(t, 13*time.Second, streamed(c, 0)(t.Context()).after)
+			require.Equal(t, 3*time.Second, streamed(c, 0)(t.Context()).after, "one has waited in vain; nobody else does")
+			require.NoError(t, open.Close())
+		})
+	})
 	t.Run("without waiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, u, _ := setup(t, cache.Config{StreamWait: -1}, drip(3, ""))

@@ -56,12 +56,15 @@ func newKey(s *scope, call *llm.Call, request any) (Key, error) {
 	var key Key
 	k.sum.Sum(key[:0])
 	err := k.err
-	if err != nil {
+	if err != nil || cap(k.json.B) > maxPooled {
 		k.json = jsonx.Encoder{}
 	}
 	keyers.Put(k)
 	return key, err
 }
+
+// maxPooled keeps rare giants out of the pool.
+const maxPooled = 64 << 10
 
 // flushAt keeps requests with large files from being copied as a whole.
 const flushAt = 4096
