@@ -570,3 +570,22 @@ func TestTwoLevels(t *testing.T) {
 	require.EqualValues(t, 3, far.Stats().Hits)
 	require.EqualValues(t, 1, u.calls.Load())
 }
+
+// endless is a store that keeps no time, as object storage does.
+type endless struct{ cache.Store }
+
+func (e endless) Set(ctx context.Context, k cache.Key, value []byte, _ time.Duration) error {
+	return e.Store.Set(ctx, k, value, 0)
+}
+
+// An answer knows its own end.
+func TestStoreThatKeepsNoTime(t *testing.T) {
+	clk := newClock()
+	c, u, _ := setup(t, cache.Config{Store: endless{cache.NewMemory(cache.MemoryConfig{})}, TTL: time.Minute, Now: clk.Now}, answering(text("a")))
+	complete(t, c, ask("?"))
+	clk.Advance(time.Minute - time.Millisecond)
+	require.NotNil(t, complete(t, c, ask("?")).Meta.Cache)
+	clk.Advance(time.Millisecond)
+	require.Nil(t, complete(t, c, ask("?")).Meta.Cache)
+	require.EqualValues(t, 2, u.calls.Load())
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,27 @@ func TestCanariesOfRealDialects(t *testing.T) {
 			b, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NotContains(t, string(b)+path, llmtest.Key)
+		}
+	}
+}
+
+// Each mark is one on the wire, and none is a warning.
+func TestMarksReachTheWire(t *testing.T) {
+	long := strings.Repeat("word ", 1000)
+	call := llm.Message{Role: llm.RoleAssistant, ToolCalls: []llm.ToolCall{{ID: "c", Type: "function", Function: llm.FunctionCall{Name: "f", Arguments: "{}"}}}}
+	result := llm.Message{Role: llm.RoleTool, ToolCallID: "c", Content: llm.Content{llm.TextPart("42")}}
+	for model, mark := range map[string]string{"anthropic/claude-sonnet-4-5": `"cache_control"`, "bedrock/anthropic.claude-sonnet-4-20250514-v1:0": `"cachePoint"`} {
+		for name, history := range map[string][]llm.Message{
+			"a conversation": {llm.User("a"), llm.Assistant("b"), llm.User("c")},
+			"a tool's turn":  {llm.User("a"), call, result},
+			"after a tool":   {llm.User("a"), call, result, llm.Assistant("b"), llm.User("c")},
+		} {
+			srv := llmtest.NewServer(t)
+			c := srv.Client(llm.WithMiddleware(cache.PromptCaching{}.Middleware))
+			r := complete(t, c, &llm.CompletionRequest{Model: model, MaxTokens: 100, Messages: append([]llm.Message{llm.System(long)}, history...),
+				Tools: []llm.Tool{{Function: &llm.FunctionTool{Name: "f", Description: long}}}})
+			require.Empty(t, r.Meta.Warnings, "%s, %s", model, name)
+			require.Equal(t, 3, strings.Count(string(srv.Requests()[0].Body), mark), "%s, %s", model, name)
 		}
 	}
 }

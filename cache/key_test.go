@@ -83,10 +83,10 @@ func fill(t testing.TB, v reflect.Value, depth int) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1)
-	case reflect.Float64:
+	case reflect.Float64, reflect.Float32:
 		v.SetFloat(1)
 	case reflect.Uint8:
-		v.SetUint(1)
+		v.SetUint('1') // which is JSON, too
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(t, v.Elem(), depth+1)
@@ -129,7 +129,7 @@ func flip(v reflect.Value, path string, changed func(path string)) {
 	case reflect.Int, reflect.Int64:
 		try(" other", reflect.ValueOf(2))
 		try(" negative", reflect.ValueOf(-1))
-	case reflect.Float64:
+	case reflect.Float64, reflect.Float32:
 		try(" other", reflect.ValueOf(1.5))
 	case reflect.Uint8:
 		try(" other", reflect.ValueOf(uint8(2)))
