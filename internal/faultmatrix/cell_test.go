@@ -269,6 +269,9 @@ func (c *cell) stream(ctx context.Context, client *llm.Client, r *result, opts .
 func (c *cell) check(r *result, want want, tries int) {
 	note := fmt.Sprint("error: ", r.err)
 	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*5*time.Second
+	if c.fault.huge {
+		most += generous
+	}
 	require.LessOrEqual(c, r.took, most, "in time %s", note)
 
 	require.Equal(c, tries, r.asked, "tries that the host saw %s", note)
