@@ -35,6 +35,7 @@ func TestImportsOfRoot(t *testing.T) {
 	deptest.AssertNoImports(t, deptest.Module, map[string]string{
 		deptest.Module + "/providers/...":     "a program carries only the providers that it imports",
 		deptest.Module + "/llmtest/...":       "test servers do not belong into programs",
+		deptest.Module + "/models/...":        "only programs that import the catalogue carry it",
 		"github.com/google/jsonschema-go/...": "compiles expressions and reads the environment at start-up; package schema links it in",
 		"testing":                             "registers flags in every program",
 		"net/http/httptest":                   "registers flags in every program",
@@ -87,6 +88,18 @@ func TestImportsOfProviders(t *testing.T) {
 			"net/http/httptest": "registers flags in every program",
 		})
 	}
+}
+
+func TestImportsOfModels(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "the call that a model is looked up for, and names without a provider"
+	allowed[deptest.Module+"/models/internal/decimal"] = "reads prices exactly"
+	deptest.AssertImports(t, deptest.Module+"/models", allowed)
+	deptest.AssertNoImports(t, deptest.Module+"/models", map[string]string{
+		deptest.Module + "/models/internal/gen": "a program of this repository",
+		"testing":                               "registers flags in every program",
+		"net/http/httptest":                     "registers flags in every program",
+	})
 }
 
 func TestImportsOfTestKits(t *testing.T) {

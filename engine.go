@@ -660,12 +660,18 @@ func (c *Call) resolve() error {
 	if (!found || p == nil) && c.settings.defaultPrefix != "" {
 		name, model = c.settings.defaultPrefix, c.name
 		p = c.settings.lookup(name)
+	} else if !found {
+		if provider := infer(c.name); provider != "" {
+			name, model, found = provider, c.name, true
+			p = c.settings.lookup(name)
+		}
 	}
 	switch {
 	case p != nil:
 	case !found:
 		return &Error{Kind: ErrUnknownProvider, Scope: ScopeLocal, Param: "model", Message: fmt.Sprintf(
-			"the model %q names no provider; write \"provider/model\", or set llm.WithDefaultProvider", c.name)}
+			"the model %q names no provider; write \"provider/model\", set llm.WithDefaultProvider, or import \"github.com/llm-go/llm/models\" "+
+				"for the names of vendors' own models", c.name)}
 	default:
 		return &Error{Kind: ErrUnknownProvider, Scope: ScopeLocal, Param: "model", Message: fmt.Sprintf(
 			"unknown provider %q (forgotten import? add _ \"github.com/llm-go/llm/providers/all\")", name)}

@@ -235,7 +235,8 @@ func WithProvider(p *Provider) Option {
 	}
 }
 
-// WithDefaultProvider is used for model names without a known "provider/" in front.
+// WithDefaultProvider is used for model names without a known "provider/" in front. Without it, a program that imports
+// package models finds the provider of a vendor's own model by its name alone: "gpt-4o".
 func WithDefaultProvider(name string) Option { return func(s *settings) { s.defaultPrefix = name } }
 
 // WithMaxBodyBytes bounds a unary answer, after decompression. Default 256 MiB. The error is

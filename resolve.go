@@ -5,7 +5,24 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
+
+var inference atomic.Pointer[func(name string) (provider string, ok bool)]
+
+// RegisterInference tells this package how to find the provider of a model's name that has no "provider/" in front.
+// Package models calls it. [WithDefaultProvider] goes before it.
+func RegisterInference(of func(name string) (provider string, ok bool)) { inference.Store(&of) }
+
+// infer is the provider of a bare model name; "" if it is not known.
+func infer(name string) string {
+	if of := inference.Load(); of != nil {
+		if provider, ok := (*of)(name); ok {
+			return provider
+		}
+	}
+	return ""
+}
 
 // resolveBase finds the base URL. given says that the caller gave it, and not the provider or its environment.
 func (c *Call) resolveBase(name string) (given bool, err error) {

@@ -271,20 +271,12 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	case ConnectStall:
 		return s.dialNowhere(ctx, network)
 	}
-	closed, err := closedPort()
+	closed, free, err := closedPort()
 	if err != nil {
 		return nil, err
 	}
+	defer free()
 	return d.DialContext(ctx, network, closed)
-}
-
-// closedPort is an address that refuses connections: one that was free a moment ago.
-func closedPort() (string, error) {
-	l, err := listen()
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func listen() (net.Listener, error) {

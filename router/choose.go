@@ -80,17 +80,10 @@ type choosing struct {
 
 func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 	t := c.t
-	for _, d := range v.due {
-		if contains(t.tried, d) || t.unfit(d, c.g, c.strict) != "" || !d.probing.CompareAndSwap(false, true) {
-			continue
-		}
-		if err := c.admit(ctx, []*deployment{d}, "probe"); err != nil || c.p.d != nil {
-			if err == nil {
-				t.rt.event(Event{Time: t.rt.time(c.now), Kind: "probe", Group: c.g.name, Deployment: d.ID})
-			}
+	if t.last == nil && !t.hedging {
+		if err := c.probe(ctx, v); err != nil || c.p.d != nil {
 			return err
 		}
-		d.probing.Store(false)
 	}
 	list, sums := v.ready, v.sums
 	shared := true // the view's list must not be written to
@@ -108,6 +101,24 @@ func (c *choosing) from(ctx context.Context, tier *tier, v *view) error {
 			c.lent.list = list
 		}
 		list, sums = without(list, picks), nil
+	}
+	return nil
+}
+
+// probe takes a deployment whose cooldown is over, if no other call is trying it.
+func (c *choosing) probe(ctx context.Context, v *view) error {
+	t := c.t
+	for _, d := range v.due {
+		if contains(t.tried, d) || t.unfit(d, c.g, c.strict) != "" || !d.probing.CompareAndSwap(false, true) {
+			continue
+		}
+		if err := c.admit(ctx, []*deployment{d}, "probe"); err != nil || c.p.d != nil {
+			if err == nil {
+				t.rt.event(Event{Time: t.rt.time(c.now), Kind: "probe", Group: c.g.name, Deployment: d.ID})
+			}
+			return err
+		}
+		d.probing.Store(false)
 	}
 	return nil
 }
@@ -444,45 +455,51 @@ func (t *trip) charged(ask *Take, list []*deployment, taken Taken) *deployment {
 // the provider is waited for.
 func (t *trip) lastResort(ctx context.Context, now int64, skipped []llm.Skipped) (pick, time.Duration, error) {
 	var best *deployment
-	var from *group
-	stage := 0
+	var from place
 	due := int64(0)
 	var busy time.Duration
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
-		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if contains(t.tried, d) || t.unfit(d, g, strict) != "" || t.full(d, now) > 0 {
-					continue
-				}
-				if wait, trying, ok := d.limitedFor(now); ok { // it would only be refused
-					if trying {
-						wait, t.anytime = lookAgain, true
-					}
-					if busy == 0 || wait < busy {
-						busy = wait
-					}
-					continue
-				}
-				if at := d.due(now); best == nil || at < due {
-					best, from, stage, due = d, g, i, at
-				}
-			}
-		}
-	}
-	if busy > 0 || best == nil {
-		return pick{}, busy, nil
-	}
-	if t.last != nil && (best.out.Load() != 0 || best.kept.Load()) { // a call that has failed elsewhere is no probe of what is known to be out
-		return pick{}, 0, nil
-	}
 	lent := scratches.Get().(*scratch)
 	defer lent.giveBack()
-	c := choosing{t: t, g: from, now: now, stage: stage, skipped: skipped, lent: lent}
-	err := c.admit(ctx, []*deployment{best}, "last resort")
-	c.p.skipped = c.skipped
+	admit := func(d *deployment, at place, reason string) (choosing, error) {
+		c := choosing{t: t, g: at.g, now: now, strict: at.strict, stage: at.stage, skipped: skipped, lent: lent}
+		err := c.admit(ctx, []*deployment{d}, reason)
+		c.p.skipped = c.skipped
+		return c, err
+	}
+	for d, at := range t.everywhere {
+		if contains(t.tried, d) || t.unfit(d, at.g, at.strict) != "" || t.full(d, now) > 0 {
+			continue
+		}
+		wait, ended, limited := d.limitedFor(now)
+		if !limited {
+			if until := d.due(now); best == nil || until < due {
+				best, from, due = d, at, until
+			}
+			continue
+		}
+		if ended && d.probing.CompareAndSwap(false, true) {
+			if c, err := admit(d, at, "probe"); err != nil || c.p.d != nil {
+				return c.p, 0, err
+			}
+			d.probing.Store(false)
+		}
+		if ended { // another call is trying it
+			wait, t.anytime = lookAgain, true
+		}
+		if busy == 0 || wait < busy {
+			busy = wait
+		}
+	}
+	if best == nil {
+		return pick{}, busy, nil
+	}
+	if left := t.timeLeft(ctx); busy > 0 && now+int64(busy) < due && (left < 0 || busy < left) {
+		return pick{}, busy, nil // the limit ends first
+	}
+	// A call that has failed elsewhere goes to what is due, but not to what is known to be out.
+	if t.last != nil && (due > now || best.kept.Load() || best.out.Load() != 0 && !best.probing.CompareAndSwap(false, true)) {
+		return pick{}, 0, nil
+	}
+	c, err := admit(best, from, "last resort")
 	return c.p, c.busy, err
 }

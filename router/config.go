@@ -169,8 +169,9 @@ type Health struct {
 }
 
 // RetryBudget bounds the tries that follow a failure, over all calls of a router: each call adds Ratio to the budget,
-// each such try takes one, and Reserve is the most that it holds and what it begins with. Defaults 0.1 and 100. Keys
-// that are refused at once (401, 402, 403, quota) are not counted: they are each tried once.
+// each such try takes one, and Reserve is the most that it holds and what it begins with. Defaults 0.1 and 100. What goes
+// on to another key or deployment since a key was refused or is at its limit (401, 402, 403, 429) is not counted: it is
+// the work of the first try, moved.
 type RetryBudget struct {
 	Ratio   float64
 	Reserve int

@@ -28,7 +28,7 @@
 // call has consented by [WithResume].
 //
 // One budget of attempts and one deadline hold over all of that: [llm.WithMaxAttempts] and [llm.WithTimeout] of the
-// call. Over all calls a [RetryBudget] keeps tries that follow a failure to a tenth of the calls, so that a bad hour of
+// call. A call that sets no attempts has as many as there are keys in the group and its fallbacks, and two more. Over all calls a [RetryBudget] keeps tries that follow a failure to a tenth of the calls, so that a bad hour of
 // an upstream does not become a worse one.
 //
 // Fallbacks are of three kinds. A prompt that exceeds the context window goes only to deployments with a larger one,
@@ -42,8 +42,9 @@
 // last calls, a wait that it asked for. A 429 or a refused key concerns that key alone. Errors of a request, and of a
 // caller who leaves, say nothing about a deployment. After the cooldown one call is sent as a probe; when it succeeds
 // the deployment comes back gradually. At most a share of a group is out ([Health].MaxEjected) unless there is a
-// fallback to go to, and when all are out, the one that is due first is tried instead of failing the call. There is no
-// background work; [Router.Check] probes what is out when the application wants it.
+// fallback to go to, and when all are out, the one that is due first is tried instead of failing the call. A call that
+// finds only keys at limits whose end is known waits for it, if its deadline allows, instead of being refused again.
+// There is no background work; [Router.Check] probes what is out when the application wants it.
 //
 // # Many processes
 //

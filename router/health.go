@@ -102,8 +102,8 @@ func (d *deployment) due(now int64) int64 {
 }
 
 // limitedFor is how long all keys wait for limits of the provider to end; ok is false if that is not what keeps d back.
-// trying says that it may have ended, and one call is finding out.
-func (d *deployment) limitedFor(now int64) (wait time.Duration, trying, ok bool) {
+// ended says that one has.
+func (d *deployment) limitedFor(now int64) (wait time.Duration, ended, ok bool) {
 	if d.out.Load() != 0 {
 		return 0, false, false
 	}

@@ -90,15 +90,15 @@ func (t *trip) another(ctx context.Context, first *pick) (pick, bool) {
 	if t.call.AttemptsLeft() <= 0 || t.tries >= t.budget || !t.rt.hedges.take() {
 		return pick{}, false
 	}
-	t.tried = append(t.tried, first.d)
-	defer func() { t.tried = t.tried[:len(t.tried)-1] }()
+	t.tried, t.hedging = append(t.tried, first.d), true
+	defer func() { t.tried, t.hedging = t.tried[:len(t.tried)-1], false }()
 	p, _, err := t.choose(ctx)
 	if err != nil || p.d == nil {
 		return pick{}, false
 	}
 	most := t.rt.config.Hedge.MaxCost
 	n := t.look()
-	if p.group != first.group || p.reason == "probe" || p.reason == "last resort" ||
+	if p.group != first.group || p.reason == "last resort" ||
 		most > 0 && (p.d.Price == nil || p.d.cost(n.prompt, n.answer) > most) {
 		t.release(&p)
 		return pick{}, false

@@ -379,6 +379,27 @@ func TestRetryAfterThatDoesNotFit(t *testing.T) {
 	})
 }
 
+// Of a limit that lasts and a failure that may be over, the one that ends first is gone by.
+func TestLimitedBesideFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		_, c := client(t, u, router.Config{Deployments: group("g", "limited", "failing"), Strategy: router.InOrder})
+		u.set("limited", func(*llm.Call) error {
+			e := llm.StatusError(429)
+			e.RetryAfter = time.Hour
+			return e
+		})
+		u.fail("failing", 500)
+		for range 10 {
+			_, err := c.Completion(t.Context(), ask("g"))
+			require.ErrorIs(t, err, llm.ErrServer)
+		}
+		u.fail("failing", 0)
+		require.Equal(t, "failing", answered(t, c, "g"))
+		require.Equal(t, 1, u.count("limited"))
+	})
+}
+
 func TestCooldownAndRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []string

@@ -44,6 +44,7 @@ type trip struct {
 	tries     int
 	singles   int // failures that are tried again only once
 	budget    int
+	hedging   bool // a second place is looked for while the first is at work
 	free      bool // the next try does not count against the retry budget
 	last      *llm.Error
 	waits     time.Duration // the last backoff
@@ -223,6 +224,30 @@ func (t *trip) stage(i int) (g *group, strict bool) {
 	return nil, false
 }
 
+// place is where a deployment stands on the way of a call.
+type place struct {
+	g      *group
+	stage  int
+	strict bool
+}
+
+// everywhere yields the deployments of all stages.
+func (t *trip) everywhere(yield func(*deployment, place) bool) {
+	for i := 0; ; i++ {
+		g, strict := t.stage(i)
+		if g == nil {
+			return
+		}
+		for _, tier := range g.tiers {
+			for _, d := range tier.all {
+				if !yield(d, place{g, i, strict}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // find is where the next try goes. It waits if it must and may.
 func (t *trip) find(ctx context.Context) (pick, error) {
 	if t.last != nil && (t.tries >= t.budget || t.call.AttemptsLeft() <= 0) {
@@ -250,17 +275,9 @@ func (t *trip) find(ctx context.Context) (pick, error) {
 // none is the error when no deployment is left for the call, and none was tried.
 func (t *trip) none() error {
 	var why []string
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
-		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if reason := t.unfit(d, g, strict); reason != "" && len(why) < 8 {
-					why = append(why, d.ID+": "+reason)
-				}
-			}
+	for d, at := range t.everywhere {
+		if reason := t.unfit(d, at.g, at.strict); reason != "" && len(why) < 8 {
+			why = append(why, d.ID+": "+reason)
 		}
 	}
 	if len(why) == 0 {
@@ -289,23 +306,15 @@ func (t *trip) backOff(ctx context.Context) (pick, error) {
 	}
 	now := t.now()
 	soonest, alive := int64(-1), false
-	for i := 0; ; i++ {
-		g, strict := t.stage(i)
-		if g == nil {
-			break
+	for d, at := range t.everywhere {
+		if t.unfit(d, at.g, at.strict) != "" {
+			continue
 		}
-		for _, tier := range g.tiers {
-			for _, d := range tier.all {
-				if t.unfit(d, g, strict) != "" {
-					continue
-				}
-				if d.out.Load() == 0 && !d.kept.Load() {
-					alive = true
-				}
-				if wait := max(d.due(now)-now, 0); soonest < 0 || wait < soonest {
-					soonest = wait
-				}
-			}
+		if d.out.Load() == 0 && !d.kept.Load() {
+			alive = true
+		}
+		if wait := max(d.due(now)-now, 0); soonest < 0 || wait < soonest {
+			soonest = wait
 		}
 	}
 	if !alive { // all have failed too often: one try a call is enough until one answers

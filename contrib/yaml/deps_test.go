@@ -13,6 +13,7 @@ func TestImports(t *testing.T) {
 		deptest.Module + "/router":        "what a file configures",
 		deptest.Module + "/internal/...":  "needed by the library",
 		deptest.Module + "/stream":        "needed by the library",
+		deptest.Module + "/tokens":        "needed by the router",
 		"github.com/tidwall/...":          "needed by the library",
 		"github.com/cenkalti/backoff/...": "needed by the library",
 		"golang.org/x/sync/...":           "needed by the library",

@@ -172,6 +172,10 @@ func (c *cell) call(prepare func()) *result {
 	case c.fault.kit:
 		r.asked = int(c.dials.Load())
 	case c.fault.unread:
+		// A busy machine may be slow to accept what the client has given up already.
+		for end := time.Now().Add(10 * time.Second); srv.Connections().Accepted < seen.attempts && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
 		r.asked = srv.Connections().Accepted
 	default:
 		r.asked = len(srv.Requests()) - before
@@ -268,10 +272,7 @@ func (c *cell) stream(ctx context.Context, client *llm.Client, r *result, opts .
 // check holds a result against what is wanted, and against the rules of every cell.
 func (c *cell) check(r *result, want want, tries int) {
 	note := fmt.Sprint("error: ", r.err)
-	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*5*time.Second
-	if c.fault.huge {
-		most += generous
-	}
+	most := time.Duration(tries)*limit + time.Duration(max(tries-1, 0))*want.wait + slow*20*time.Second
 	require.LessOrEqual(c, r.took, most, "in time %s", note)
 
 	require.Equal(c, tries, r.asked, "tries that the host saw %s", note)

@@ -109,6 +109,6 @@ func TestMain(m *testing.M) {
 
 // limit is a clock that is meant to fire; generous one that is not, however busy the machine is.
 const (
-	limit    = slow * 200 * time.Millisecond
+	limit    = slow * 500 * time.Millisecond
 	generous = slow * 15 * time.Second
 )

@@ -86,7 +86,7 @@ func (r row) run(t *testing.T, f *fault) []*line {
 		t.Errorf("%s: %s", f.name, leak)
 	}
 	if f.heavy {
-		require.Less(t, grown, int64(96<<20), "%s: growth of the heap", f.name)
+		require.Less(t, grown, int64(192<<20), "%s: growth of the heap", f.name)
 	}
 	for _, l := range ran {
 		for _, c := range l.cells {

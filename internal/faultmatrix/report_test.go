@@ -153,7 +153,7 @@ A bold line is a row of the contract: its number, and what it expects. Below it 
 - The error of a stream has the partial answer after the first content, and none before it.
 - Within a second the host sees no connection in use, and at most one kept for the next call. Within a second after all cells of a
   fault, this process has no more goroutines and descriptors than before.
-- Where memory is at stake (headers, lines, bodies, streams, bombs, depth), the heap of both sides together grows by less than 96 MB.
+- Where memory is at stake (headers, lines, bodies, streams, bombs, depth), the heap of both sides together grows by less than 192 MB.
 
 ## The matrix
 

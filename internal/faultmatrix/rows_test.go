@@ -5,8 +5,8 @@ package faultmatrix
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/llm-go/llm"
@@ -282,13 +282,14 @@ func (w want) with(text func(c *cell, r *llm.CompletionResponse), says string) w
 // Clocks that are short, each where it is meant to fire.
 func connectClock(way) []llm.Option { return []llm.Option{llm.WithConnectTimeout(limit)} }
 func headerClock(way) []llm.Option  { return []llm.Option{llm.WithHeaderTimeout(limit)} }
+func totalClock(way) []llm.Option   { return []llm.Option{llm.WithTimeout(limit)} }
 
-// streamClock is the total one, for streams alone.
-func streamClock(w way) []llm.Option {
-	if !w.stream {
-		return nil
+// streamTotalClock leaves a whole answer the time that it takes to become too long.
+func streamTotalClock(w way) []llm.Option {
+	if w.stream {
+		return totalClock(w)
 	}
-	return []llm.Option{llm.WithTimeout(limit)}
+	return nil
 }
 
 // contentClock: a whole answer has no clock of its own once its headers are there, but the total one.
@@ -431,7 +432,7 @@ var rows = []row{
 		{name: "300 MB body", fault: llmtest.LongBody, heavy: true, want: tooLarge, other: []override{{"stream", partially(tooLarge)}}},
 	}},
 	{"35-36", "caps; constant memory", []*fault{
-		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: streamClock,
+		{name: "infinite stream", fault: llmtest.Endless, heavy: true, jumbled: true, clocks: streamTotalClock,
 			want: tooLarge, other: []override{{"stream", partially(total)}}},
 		{name: "a million empty deltas", fault: llmtest.EmptyDeltas, heavy: true, stream: true,
 			want: fine, other: []override{{"OpenAI chat", protocol}, {"Groq", protocol}}},
@@ -515,12 +516,15 @@ func tooLong(d time.Duration) want {
 	return w
 }
 
-// nobody is an address where nobody listens.
+// nobody is a port that is taken and on which nobody listens, so that no other test's server comes to be there.
 func nobody(c *cell) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	require.NoError(c, err)
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	c.Cleanup(func() { _ = syscall.Close(fd) })
+	require.NoError(c, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	addr, err := syscall.Getsockname(fd)
+	require.NoError(c, err)
+	return fmt.Sprintf("http://127.0.0.1:%d", addr.(*syscall.SockaddrInet4).Port)
 }
 
 func blackHole(c *cell) string {
