@@ -18,8 +18,8 @@ func dialByName(ctx context.Context, f Fault, port string) (net.Conn, error) {
 	}
 	d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := net.Dial("udp", server.LocalAddr().String())
-		if err != nil {
-			return nil, err
+		if err != nil || f == NameNotFound {
+			return conn, err
 		}
 		return &hasty{conn.(*net.UDPConn)}, nil
 	}}}

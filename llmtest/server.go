@@ -38,6 +38,8 @@ type Server struct {
 	// Connections: how many there have been, how many are open, and those that wait for a request.
 	accepted, open atomic.Int64
 	idle           sync.Map
+	hole           net.Listener // of ConnectStall
+	holeOnce       sync.Once
 
 	mu           sync.Mutex
 	replies      []Answer
@@ -107,6 +109,10 @@ func (s *Server) Close() {
 	s.cancel()
 	s.http.Close()
 	s.client.CloseIdleConnections()
+	s.holeOnce.Do(func() {}) // from here on there is none
+	if s.hole != nil {
+		s.hole.Close()
+	}
 }
 
 // Reply adds answers to the script of the operations that answer with text: completions and responses, in whichever

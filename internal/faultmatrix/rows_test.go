@@ -319,8 +319,8 @@ var rows = []row{
 			want: want{kind: llm.ErrDNS, scope: llm.ScopeRoute, temporary: true, again: budget}},
 	}},
 	{"4", "connect clock", []*fault{
-		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
-		{name: "connect blackhole, in the library's own transport", host: blackHole, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
+		{name: "connect blackhole", fault: llmtest.ConnectStall, kit: true, attempts: 2, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
+		{name: "connect blackhole, in the library's own transport", host: blackHole, attempts: 2, clocks: connectClock, want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"5", "never retried, never downgraded", []*fault{
 		{name: "TLS certificate expired", fault: llmtest.TLSExpired, tls: true, unread: true, want: badTLS},
@@ -328,7 +328,7 @@ var rows = []row{
 		{name: "TLS certificate of an unknown authority", fault: llmtest.TLSUnknownCA, tls: true, unread: true, want: badTLS},
 	}},
 	{"6", "connect clock", []*fault{
-		{name: "TLS handshake stalls", fault: llmtest.TLSStall, tls: true, unread: true, clocks: connectClock,
+		{name: "TLS handshake stalls", fault: llmtest.TLSStall, tls: true, unread: true, attempts: 2, clocks: connectClock,
 			want: clock(llm.ErrConnectTimeout)},
 	}},
 	{"7", `retry; marked "possibly executed"`, []*fault{
@@ -346,20 +346,20 @@ var rows = []row{
 		{name: "HTTP/2 reset mid body", fault: llmtest.ResetBody, places: true, tls: true, want: truncated},
 	}},
 	{"11-13", "header clock; bounded memory", []*fault{
-		{name: "headers never", fault: llmtest.HeadersNever, clocks: headerClock, want: clock(llm.ErrHeaderTimeout)},
-		{name: "headers byte by byte", fault: llmtest.SlowHeaders, clocks: headerClock, want: clock(llm.ErrHeaderTimeout)},
+		{name: "headers never", fault: llmtest.HeadersNever, attempts: 2, clocks: headerClock, want: clock(llm.ErrHeaderTimeout)},
+		{name: "headers byte by byte", fault: llmtest.SlowHeaders, attempts: 2, clocks: headerClock, want: clock(llm.ErrHeaderTimeout)},
 		{name: "headers of 2 MB", fault: llmtest.HugeHeaders, heavy: true, want: refused},
 	}},
 	{"14", "first-content clock; fail over", []*fault{
-		{name: "stall before the first event", fault: llmtest.Stall.BeforeContent(), clocks: firstClock, want: clock(llm.ErrFirstContentTimeout),
+		{name: "stall before the first event", fault: llmtest.Stall.BeforeContent(), attempts: 2, clocks: firstClock, want: clock(llm.ErrFirstContentTimeout),
 			other: []override{{"unary", total}}},
 	}},
 	{"15", "content clock", []*fault{
-		{name: "pings for ever", fault: llmtest.Pings, places: true, clocks: contentClock, want: clock(llm.ErrStallTimeout),
+		{name: "pings for ever", fault: llmtest.Pings, places: true, attempts: 2, clocks: contentClock, want: clock(llm.ErrStallTimeout),
 			other: []override{{"unary", total}, {"stream, before content", clock(llm.ErrFirstContentTimeout)}}},
 	}},
 	{"16", "between-contents clock; error + partial", []*fault{
-		{name: "stall mid stream", fault: llmtest.Stall, stream: true, clocks: contentClock,
+		{name: "stall mid stream", fault: llmtest.Stall, stream: true, attempts: 2, clocks: contentClock,
 			want: want{kind: llm.ErrStallTimeout, scope: llm.ScopeRoute, temporary: true, partial: true}},
 	}},
 	{"17", "not killed", []*fault{
@@ -516,7 +516,6 @@ func tooLong(d time.Duration) want {
 	return w
 }
 
-// nobody is an address where nobody listens.
 // nobody is a port that is taken and on which nobody listens, so that no other test's server comes to be there.
 func nobody(c *cell) string {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
