@@ -425,6 +425,7 @@ func TestNoSecondTryWithoutRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, cost.Balance{Spent: 2 * high}, has)
 	require.Equal(t, 2*high, l.sums[cost.Charge{Budget: "all"}])
+	require.Equal(t, cost.StatusRefused, l.records[2].Status)
 }
 
 func TestRollingBudget(t *testing.T) {
@@ -565,6 +566,8 @@ func TestStoreFails(t *testing.T) {
 	_, err := c.Completion(t.Context(), ask(10))
 	require.ErrorIs(t, err, llm.ErrRefused)
 	require.Zero(t, u.calls.Load())
+	require.Equal(t, cost.StatusRefused, l.only(t).Status)
+	l = ledger{}
 	config.FailOpen = true
 	c, _ = client(t, u, config)
 	r, err := c.Completion(t.Context(), ask(10))

@@ -1,4 +1,5 @@
-// Package redis keeps in Redis or Valkey what several processes share: so far what routers do, in a [RouterStore].
+// Package redis keeps in Redis or Valkey what several processes share: what routers do, in a [RouterStore], and what
+// budgets have left, in a [BudgetStore].
 //
 //	client, err := redis.Open("redis://:password@10.0.0.5:6379/0")
 //	…
