@@ -43,10 +43,10 @@ type payment struct {
 	// Tries end in the goroutine of the call, and where something inside hedges it, in several.
 	mu       sync.Mutex
 	held     *Record // what is reserved; nil: nothing
-	tries    int
-	answered bool  // a try has succeeded
-	lost     bool  // one has counted as spent
-	refused  error // there was no room for one more
+	answered bool    // a try has succeeded
+	lost     bool    // one has counted as spent
+	fresh    bool    // what is held is for a try that has not ended yet
+	refused  error   // there was no room for one more
 	stop     context.CancelCauseFunc
 	warnings []llm.Warning
 }
@@ -56,7 +56,7 @@ func (p *payment) run(ctx context.Context, next llm.Handler) (res *llm.Result, e
 		return nil, err
 	}
 	if p.held, err = p.reserve(ctx); err != nil {
-		return nil, err
+		return nil, p.refuse(err)
 	}
 	inner, stop := context.WithCancelCause(ctx)
 	p.stop = stop
@@ -206,10 +206,17 @@ func (p *payment) exceeded(got *Reserved) error {
 	if !e.Resets.IsZero() && e.Needed <= e.Limit {
 		err.RetryAfter = max(e.Resets.Sub(now), time.Millisecond)
 	}
-	p.b.event(BudgetEvent{Kind: "exceeded", Budget: a.Budget, Key: a.Key, Balance: got.Balance, Limit: a.Limit,
-		Model: p.call.ModelName(), Err: err})
-	r := p.record(StatusRefused, err)
-	p.b.tell(r)
+	return err
+}
+
+// refuse tells of a call that ends since nothing could be reserved.
+func (p *payment) refuse(err error) error {
+	var e *Exceeded
+	if errors.As(err, &e) {
+		p.b.event(BudgetEvent{Kind: "exceeded", Budget: e.Budget, Key: e.Key, Balance: e.Balance, Limit: e.Limit,
+			Model: p.call.ModelName(), Err: err})
+	}
+	p.b.tell(p.record(StatusRefused, err))
 	return err
 }
 
@@ -217,7 +224,7 @@ func (p *payment) exceeded(got *Reserved) error {
 func (p *payment) attempted(ctx context.Context, _ *llm.Call, a llm.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tries++
+	p.fresh = false
 	if a.Err == nil {
 		p.answered = true
 	}
@@ -229,7 +236,7 @@ func (p *payment) attempted(ctx context.Context, _ *llm.Call, a llm.Attempt) {
 	p.lost, p.held = true, nil
 	again, err := p.reserve(ctx)
 	p.spend(ctx, lost, a.Err) // not before there is room for more, or another call would take it meanwhile
-	p.held = again
+	p.held, p.fresh = again, true
 	if err != nil {
 		p.refused = err
 		p.stop(err)
@@ -252,6 +259,8 @@ func (p *payment) failed(ctx context.Context, err error) error {
 		p.held = nil
 		if done {
 			p.spend(ctx, held, err)
+		} else if p.fresh {
+			p.settle(ctx, p.closed(held, StatusUnused, err))
 		} else {
 			p.settle(ctx, p.closed(held, StatusFailed, err))
 		}
@@ -259,7 +268,7 @@ func (p *payment) failed(ctx context.Context, err error) error {
 		p.tell(&llm.Outcome{Err: err})
 	}
 	if p.refused != nil && ctx.Err() == nil && errors.Is(err, llm.ErrCanceled) {
-		return p.refused
+		return p.refuse(p.refused)
 	}
 	return err
 }

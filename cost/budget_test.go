@@ -338,6 +338,40 @@ func TestSettlement(t *testing.T) {
 	}
 }
 
+// What was answered has been spent, even if middleware then throws it away.
+func TestAnsweredInVain(t *testing.T) {
+	p := openaiPricing(t)
+	high := highOf(t, p, ask(100))
+	for name, after := range map[string]func() (*llm.Result, error){
+		"refused":    func() (*llm.Result, error) { return nil, &llm.Error{Kind: llm.ErrContentPolicy, Scope: llm.ScopeLocal} },
+		"own error":  func() (*llm.Result, error) { return nil, errors.New("no") },
+		"no answer":  func() (*llm.Result, error) { return nil, nil },
+		"panic":      func() (*llm.Result, error) { panic("a bug") },
+		"other type": func() (*llm.Result, error) { return &llm.Result{}, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &upstream{t: t, rnd: func(n int) int { return n / 2 }, fault: func(int64) string { return "" }}
+			c, b := client(t, u, cost.BudgetConfig{Pricing: p, Budgets: []cost.Budget{{Name: "all", Limit: models.Dollar}}},
+				llm.WithMiddleware(func(next llm.Handler) llm.Handler {
+					return func(ctx context.Context, call *llm.Call) (*llm.Result, error) {
+						_, err := next(ctx, call)
+						require.NoError(t, err)
+						return after()
+					}
+				}))
+			call := func() { _, _ = c.Completion(t.Context(), ask(100)) }
+			if name == "panic" {
+				require.PanicsWithValue(t, "a bug", call)
+			} else {
+				call()
+			}
+			has, err := b.Balance(t.Context(), "all", "")
+			require.NoError(t, err)
+			require.Equal(t, cost.Balance{Spent: high}, has)
+		})
+	}
+}
+
 // What does not fit fails before anything is sent, and says why.
 func TestExceeded(t *testing.T) {
 	p := openaiPricing(t)
@@ -425,6 +459,7 @@ func TestNoSecondTryWithoutRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, cost.Balance{Spent: 2 * high}, has)
 	require.Equal(t, 2*high, l.sums[cost.Charge{Budget: "all"}])
+	require.Equal(t, cost.StatusRefused, l.records[2].Status)
 }
 
 func TestRollingBudget(t *testing.T) {
@@ -565,6 +600,8 @@ func TestStoreFails(t *testing.T) {
 	_, err := c.Completion(t.Context(), ask(10))
 	require.ErrorIs(t, err, llm.ErrRefused)
 	require.Zero(t, u.calls.Load())
+	require.Equal(t, cost.StatusRefused, l.only(t).Status)
+	l = ledger{}
 	config.FailOpen = true
 	c, _ = client(t, u, config)
 	r, err := c.Completion(t.Context(), ask(10))

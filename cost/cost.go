@@ -41,6 +41,8 @@ type Bill struct {
 	// Reported is what the provider itself says (OpenRouter, xAI, Perplexity); HasReported tells zero from nothing said.
 	Reported    Amount
 	HasReported bool
+	// Saved is what an answer from a cache would have cost; its Total is nothing.
+	Saved Amount
 	// Prices is the list that was used, with its source and date; nil if only the provider's own sum is known.
 	Prices *models.PriceList
 	// Tier is the service tier that the answer names.

@@ -508,3 +508,24 @@ func BenchmarkCall(b *testing.B) {
 		})
 	}
 }
+
+// An answer from a cache was paid for when it was made.
+func TestCachedAnswers(t *testing.T) {
+	p := pricing(t)
+	hit := answer(&llm.Usage{PromptTokens: 100, CompletionTokens: 10})
+	hit.Meta.Cache = &llm.CacheInfo{}
+	c := llm.New(llm.WithMiddleware(p.Middleware, replies(&llm.Result{Response: hit}, nil)))
+	r, err := c.Completion(t.Context(), &llm.CompletionRequest{Model: "p/m", Messages: []llm.Message{llm.User("What is it?")}})
+	require.NoError(t, err)
+	b, ok := cost.Get(&r.Meta)
+	require.True(t, ok)
+	require.Zero(t, b.Total)
+	require.Zero(t, b.High)
+	require.Equal(t, "0.0003", b.Saved.String())
+	hit.Meta.Model = "other"
+	r, err = c.Completion(t.Context(), &llm.CompletionRequest{Model: "p/m", Messages: []llm.Message{llm.User("What is it?")}})
+	require.NoError(t, err)
+	b, ok = cost.Get(&r.Meta)
+	require.True(t, ok, "nothing was spent, whatever it would have cost")
+	require.Zero(t, b.Total)
+}

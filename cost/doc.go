@@ -10,6 +10,17 @@
 //
 // [Pricing.Middleware] puts the bill on every answer, streams too: [Get] reads it from its Meta.
 //
+// # Budgets
+//
+//	budgets, err := cost.NewBudgets(cost.BudgetConfig{Budgets: []cost.Budget{
+//		{Name: "user", Limit: 2 * models.Dollar, Period: cost.Daily(time.UTC), Key: cost.ByMetadata("user")},
+//	}})
+//	client := llm.New(llm.WithMiddleware(budgets.Middleware))
+//
+// [Budgets] reserve the most that a call may cost before it is sent, and settle by its bill at its end. What does not fit
+// is [ErrBudgetExceeded], and nothing is sent. What is reserved and spent is in a [Store]; each call leaves a [Record],
+// and a [Report] sums them up.
+//
 // # Buckets
 //
 // Usage is split into disjoint buckets that sum to the tokens that the provider has counted: fresh input, input read

@@ -51,6 +51,8 @@ const (
 	StatusCut Status = "cut"
 	// StatusFailed: nothing was done.
 	StatusFailed Status = "failed"
+	// StatusUnused: it was reserved for one more try, which was not made.
+	StatusUnused Status = "unused"
 	// StatusRefused: a budget had no room; nothing was sent.
 	StatusRefused Status = "refused"
 	// StatusExpired: nobody has settled it; Amount is what was reserved.

@@ -43,7 +43,8 @@ func Get(m *llm.Meta) (*Bill, bool) {
 // Outcome is what a call has cost, however it ended, for callbacks and middleware. A call that failed before anything was
 // done has a bill of nothing. One that broke off, was left early, or whose provider said nothing of its usage, has
 // bounds: Low is for what has arrived, High for all that may have been done; Total is High. A stream is priced in the
-// service tier that its request asks for; if that is priority, Low is for an answer that came without.
+// service tier that its request asks for; if that is priority, Low is for an answer that came without. An answer from a
+// cache costs nothing: Saved is what it would have cost.
 func (p *Pricing) Outcome(call *llm.Call, o *llm.Outcome) (*Bill, error) {
 	m, err := p.of(call, o.Meta)
 	var c counts
@@ -55,6 +56,16 @@ func (p *Pricing) Outcome(call *llm.Call, o *llm.Outcome) (*Bill, error) {
 		_, a.tier, _ = nameOf(call.Request) // which tier has served a stream is not known here
 	}
 	whole := o.Err == nil && (c.n > 0 || a.free)
+	if o.Meta != nil && o.Meta.Cache != nil && whole { // it was paid for when it was made
+		if err != nil {
+			return &Bill{Model: call.ModelName()}, nil
+		}
+		saved, err := p.either(m, &c, a, call.Request, o.Response)
+		if err != nil {
+			return &Bill{Model: m.ID}, nil
+		}
+		return &Bill{Model: saved.Model, Saved: saved.Total, Prices: saved.Prices, Tier: saved.Tier}, nil
+	}
 	switch {
 	case err != nil && whole && a.usage != nil && a.usage.Cost != "":
 		return p.reported(a)

@@ -131,6 +131,8 @@ func (r *Report) value(rec *Record, by string) string {
 
 func (w *Row) add(rec *Record) {
 	switch rec.Status {
+	case StatusUnused:
+		return
 	case StatusRefused:
 		w.Refused++
 		return

@@ -1,5 +1,5 @@
-// Package redis keeps in Redis or Valkey what several processes share: what routers do, in a [RouterStore], and answers, in
-// a [CacheStore].
+// Package redis keeps in Redis or Valkey what several processes share: what routers do, in a [RouterStore], answers, in
+// a [CacheStore], and what budgets have left, in a [BudgetStore].
 //
 //	client, err := redis.Open("redis://:password@10.0.0.5:6379/0")
 //	…

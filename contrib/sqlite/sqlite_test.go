@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,6 +65,24 @@ func TestBudgetStoreShared(t *testing.T) {
 	require.Equal(t, []cost.Balance{{Spent: 2}}, has)
 }
 
+// A file that another process has locked, and does not let go, holds nobody up for longer than the context allows.
+func TestLockedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "budgets.db")
+	a, b := open(t, path), open(t, path)
+	tx, err := a.write.Begin()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	reservation := &cost.Reservation{Record: &cost.Record{ID: "1"}, TTL: time.Hour}
+	_, err = b.Reserve(ctx, reservation)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(start), 3*time.Second, "it waited for the lock instead")
+	require.NoError(t, tx.Rollback())
+	_, err = b.Reserve(t.Context(), reservation)
+	require.NoError(t, err)
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for _, path := range []string{"", ":memory:", filepath.Join(t.TempDir(), "none", "x.db")} {
 		_, err := Open(path)
@@ -79,4 +100,45 @@ func BenchmarkReserveAndSettle(b *testing.B) {
 		_, err = s.Settle(b.Context(), &cost.Record{ID: r.ID, Amount: 500})
 		require.NoError(b, err)
 	}
+}
+
+// Handles of several processes never give out more together than there is.
+func TestHandlesTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "budgets.db")
+	const limit = 1000
+	account := cost.Account{Budget: "all", Limit: limit}
+	var held, spent, refused atomic.Int64
+	var wg sync.WaitGroup
+	for h := range 3 {
+		s := open(t, path)
+		for g := range 2 {
+			wg.Go(func() {
+				for n := range 20 {
+					r := &cost.Record{ID: fmt.Sprint(h, g, n), Time: time.Now(), Reserved: 300}
+					got, err := s.Reserve(t.Context(), &cost.Reservation{Record: r, Accounts: []cost.Account{account}, TTL: time.Hour})
+					if err != nil {
+						t.Errorf("Reserve: %v", err)
+						return
+					}
+					if got.Refused >= 0 {
+						refused.Add(1)
+						continue
+					}
+					if held.Add(300) > limit {
+						t.Errorf("more than %d is held", limit)
+					}
+					spent.Add(50)
+					held.Add(50 - 300)
+					if _, err := s.Settle(t.Context(), &cost.Record{ID: r.ID, Amount: 50}); err != nil {
+						t.Errorf("Settle: %v", err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	require.Positive(t, refused.Load())
+	has, err := open(t, path).Balances(t.Context(), []cost.Account{account})
+	require.NoError(t, err)
+	require.Equal(t, []cost.Balance{{Spent: cost.Amount(spent.Load())}}, has)
 }
