@@ -59,6 +59,16 @@ func TestImportsOfTokens(t *testing.T) {
 	deptest.AssertImports(t, deptest.Module+"/internal/textclass", map[string]string{})
 }
 
+// Prices and counts, and no store or meter: those are given to it.
+func TestImportsOfCost(t *testing.T) {
+	allowed := maps.Clone(rootImports)
+	allowed[deptest.Module] = "answers are what it prices"
+	allowed[deptest.Module+"/models/..."] = "has the prices"
+	allowed[deptest.Module+"/tokens"] = "counts requests before they are sent"
+	allowed[deptest.Module+"/internal/textclass"] = "needed by tokens"
+	deptest.AssertImports(t, deptest.Module+"/cost", allowed)
+}
+
 func TestImportsOfInternal(t *testing.T) {
 	for _, pkg := range deptest.Packages(t, deptest.Module+"/internal/...") {
 		if pkg == deptest.Module+"/internal/readme" { // a program of this repository

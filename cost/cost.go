@@ -2,6 +2,7 @@ package cost
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -33,7 +34,7 @@ type Bill struct {
 	// itself says if that is preferred.
 	Total Amount
 	// Low and High bound what the call has cost. They are Total, unless the answer broke off before its usage was told:
-	// then Total is High, and Low is for what is known to have been done.
+	// then Total is High, and Low is for what is known to have been done; see [Pricing.Outcome].
 	Low, High Amount
 	// Items are the buckets. Before discounts and margins they sum to Total.
 	Items []Item
@@ -47,7 +48,7 @@ type Bill struct {
 	// Factor is the discount or margin; 0 stands for none.
 	Factor Factor
 
-	array [8]Item // for Items
+	array [4]Item // for Items, which seldom are more
 }
 
 // Item is one bucket of a bill.
@@ -97,7 +98,22 @@ func (p *Pricing) Call(req, resp any) (*Bill, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.bill(m, &c, a)
+	return p.either(m, &c, a, req, resp)
+}
+
+// either prices what an answer reports or, where the model is not sold by that, what was asked for: pictures by the
+// piece though the host counts tokens, speech by the character.
+func (p *Pricing) either(m *models.Model, c *counts, a answer, req, resp any) (*Bill, error) {
+	b, err := p.bill(m, c, a)
+	if err != nil && errors.Is(err, ErrPriceUnknown) {
+		var other counts
+		if other.pieces(req, resp); other.n > 0 {
+			if b, otherErr := p.bill(m, &other, a); otherErr == nil {
+				return b, nil
+			}
+		}
+	}
+	return b, err
 }
 
 // model finds a model by where and under which name it was called.
@@ -134,11 +150,10 @@ func (p *Pricing) bill(m *models.Model, c *counts, a answer) (*Bill, error) {
 			b.Reported, b.HasReported = v, true
 		}
 	}
-	now := time.Now()
-	if p.Now != nil {
-		now = p.Now()
+	if a.free {
+		return b, nil
 	}
-	err := p.price(b, m, c, now)
+	err := p.price(b, m, c, a)
 	if b.HasReported && (p.PreferReported || err != nil) {
 		b.Total, b.Low, b.High = b.Reported, b.Reported, b.Reported
 		return b, nil
@@ -149,36 +164,48 @@ func (p *Pricing) bill(m *models.Model, c *counts, a answer) (*Bill, error) {
 	return b, nil
 }
 
-func (p *Pricing) price(b *Bill, m *models.Model, c *counts, now time.Time) error {
+func (p *Pricing) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
+}
+
+func (p *Pricing) price(b *Bill, m *models.Model, c *counts, a answer) error {
+	now := p.now()
 	list, ok := m.PriceAt(now, b.Tier, p.Region)
 	if !ok {
 		return unknown("%s has no prices for %s in the catalogue", m.ID, where(b.Tier, p.Region))
 	}
 	b.Prices = list
-	var standard *models.PriceList
+	if c.n == 0 && a.meta != nil && !free(list) {
+		return unknown("the answer of %s does not say what it has used", m.ID)
+	}
 	input := c.input()
-	if _, ok := list.Find(models.Request, "", input); ok {
-		c.add(models.Request, 1, Pieces)
+	told := c.n
+	c.perRequest(list, a, input)
+	defer func() { c.n = told }() // the counts may be priced again, in another tier
+	if c.n > len(b.array) {
+		b.Items = make([]Item, 0, c.n)
 	}
 	for i := range c.n {
 		count := &c.list[i]
-		price, ok := find(list, count, input)
-		if !ok && b.Tier != models.Standard && count.Dimension >= models.WebSearch {
-			if standard == nil {
-				standard, _ = m.PriceAt(now, models.Standard, p.Region)
-			}
-			if standard != nil { // tools cost the same in all tiers, unless it is said otherwise
-				price, ok = find(standard, count, input)
+		from := list
+		price, ok := find(m, list, count, input)
+		if !ok && count.Dimension >= models.WebSearch {
+			// Tools cost the same in all tiers and regions, unless it is said otherwise.
+			if from, _ = m.PriceAt(now, models.Standard, ""); from != nil {
+				price, ok = find(m, from, count, input)
 			}
 		}
 		if !ok {
-			return unknown("%s has no price for %s%s in the catalogue", m.ID, count.Dimension, variantText(count.Variant))
+			return unknown("%s has no price for %s%s in the catalogue, for %s", m.ID, count.Dimension, variantText(count.Variant), where(b.Tier, p.Region))
 		}
-		amount, err := charge(list, price, count.N)
+		amount, err := charge(from, price, count.N)
 		if err != nil {
 			return err
 		}
-		b.Items = append(b.Items, Item{Count: *count, Price: price, Amount: amount})
+		b.Items = append(b.Items, Item{Count: *count, Price: *price, Amount: amount})
 		if b.Total, err = Add(b.Total, amount); err != nil {
 			return err
 		}
@@ -194,6 +221,11 @@ func (p *Pricing) price(b *Bill, m *models.Model, c *counts, now time.Time) erro
 	}
 	b.Low, b.High = b.Total, b.Total
 	return nil
+}
+
+// free says that a vendor takes nothing at all for a model: each price is zero.
+func free(list *models.PriceList) bool {
+	return len(list.Prices) > 0 && !slices.ContainsFunc(list.Prices, func(p models.Price) bool { return p.Amount != 0 })
 }
 
 func where(tier models.Tier, region string) string {
@@ -215,7 +247,8 @@ func variantText(v string) string {
 func (c *counts) input() (n int64) {
 	for _, x := range c.list[:c.n] {
 		switch x.Dimension {
-		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.InputAudio, models.InputImage, models.InputVideo:
+		case models.Input, models.CacheRead, models.CacheWrite, models.CacheWrite1h, models.CacheReadAudio, models.CacheReadImage,
+			models.InputAudio, models.InputImage, models.InputVideo:
 			if x.Kind == Tokens {
 				n += x.N
 			}
@@ -224,41 +257,93 @@ func (c *counts) input() (n int64) {
 	return n
 }
 
-// find is the price of a count: of its own dimension, or of the one that it is billed as.
-func find(list *models.PriceList, c *Count, input int64) (models.Price, bool) {
+// find is the price of a count: of its own dimension, or of the one that it is billed as. A dimension that the model has
+// a price for in another tier or region is not billed as another one: what it costs here is not known.
+func find(m *models.Model, list *models.PriceList, c *Count, input int64) (*models.Price, bool) {
 	for d := c.Dimension; ; {
-		for _, variant := range variants(c.Variant) {
-			if price, ok := list.Find(d, variant, input); ok && kindOf(price.Unit) == c.Kind {
+		prices := of(list, d)
+		if c.Variant == "" {
+			if price := best(list, prices, c, "", input); price != nil {
 				return price, true
 			}
+		} else if price := variant(list, prices, c, input); price != nil {
+			return price, true
 		}
 		base, ok := d.Base()
-		if !ok || base == d {
-			return models.Price{}, false
+		if !ok || base == d || len(prices) == 0 && elsewhere(m, d) {
+			return nil, false
 		}
 		d = base
 	}
 }
 
-// variants are the ways in which a picture's price may be named, the most exact first.
-func variants(v string) []string {
-	if v == "" {
-		return noVariant
+// of is [models.PriceList.Of] for lists as short as they are.
+func of(list *models.PriceList, d models.Dimension) []models.Price {
+	prices := list.Prices
+	from := 0
+	for from < len(prices) && prices[from].Dimension < d {
+		from++
 	}
-	if quality, size, both := strings.Cut(v, " "); both {
-		return []string{v, size, quality, ""}
+	to := from
+	for to < len(prices) && prices[to].Dimension == d {
+		to++
 	}
-	return []string{v, ""}
+	return prices[from:to]
 }
 
-var noVariant = []string{""}
+// best is the price of the highest threshold that is passed; see [models.PriceList.Find].
+func best(list *models.PriceList, prices []models.Price, c *Count, variant string, input int64) (found *models.Price) {
+	if list.UpTo > 0 && input > list.UpTo {
+		return nil
+	}
+	for i := range prices {
+		if p := &prices[i]; p.Variant == variant && (p.Above == 0 || input > p.Above) && kindOf(p.Unit) == c.Kind {
+			found = p
+		}
+	}
+	return found
+}
+
+// variant is the price of a picture by quality and size ("hd 1024x1024"), or by the one of them that the price depends
+// on. What is priced by quality is never billed without it.
+func variant(list *models.PriceList, prices []models.Price, c *Count, input int64) *models.Price {
+	if price := best(list, prices, c, c.Variant, input); price != nil {
+		return price
+	}
+	quality, size, both := strings.Cut(c.Variant, " ")
+	if both {
+		if price := best(list, prices, c, quality, input); price != nil {
+			return price
+		}
+		if slices.ContainsFunc(prices, func(p models.Price) bool {
+			rest, found := strings.CutPrefix(p.Variant, quality)
+			return found && strings.HasPrefix(rest, " ")
+		}) {
+			return nil // not in this size
+		}
+		if price := best(list, prices, c, size, input); price != nil {
+			return price
+		}
+	}
+	return best(list, prices, c, "", input)
+}
+
+func elsewhere(m *models.Model, d models.Dimension) bool {
+	for i := range m.Prices {
+		if len(of(&m.Prices[i], d)) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // charge is a price times a count.
-func charge(list *models.PriceList, p models.Price, n int64) (Amount, error) {
+func charge(list *models.PriceList, p *models.Price, n int64) (Amount, error) {
 	if p.Excess && n > p.Above { // only what is above the threshold costs this
-		below := models.Price{}
-		for _, q := range list.Of(p.Dimension) {
-			if q.Variant == p.Variant && q.Above < p.Above {
+		below := new(models.Price)
+		prices := of(list, p.Dimension)
+		for i := range prices {
+			if q := &prices[i]; q.Variant == p.Variant && q.Above < p.Above {
 				below = q
 			}
 		}
@@ -335,9 +420,10 @@ func (b *Bill) String() string {
 
 // Of is the sum of one dimension in the bill.
 func (b *Bill) Of(d models.Dimension) (sum Amount) {
-	i := slices.IndexFunc(b.Items, func(i Item) bool { return i.Dimension == d })
-	if i < 0 {
-		return 0
+	for i := range b.Items {
+		if b.Items[i].Dimension == d {
+			sum += b.Items[i].Amount
+		}
 	}
-	return b.Items[i].Amount
+	return sum
 }

@@ -26,6 +26,12 @@
 // Usage is split into disjoint buckets that sum to the tokens that the provider has counted: fresh input, input read
 // from and written to the prompt cache for five minutes or an hour, sound and pictures, output, reasoning. A bucket
 // without a price of its own is billed as its [models.Dimension.Base], as vendors do: reasoning as output, pictures in
-// tokens as input. Tiers by length go by all input tokens, cached ones included, and hold for the whole request. The
-// service tier is the one that the answer names, not the one that was asked for.
+// tokens as input. But where the model has a price for it in another tier or region, its price here is unknown. Tiers by
+// length go by all input tokens, cached ones included, and hold for the whole request. The service tier is the one that
+// the answer names, not the one that was asked for; a stream does not tell it to middleware, and is priced as asked.
+//
+// Beside tokens there are the provider's own tools, by the call; requests that have a price; pictures, by quality and
+// size ("hd 1024x1792"); speech by the character and transcripts by the time, where the vendor sells them so.
+//
+// What vendors bill apart from calls is not in a bill: the storage of caches and files, containers, free quotas, taxes.
 package cost

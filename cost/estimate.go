@@ -2,6 +2,8 @@ package cost
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/llm-go/llm"
@@ -16,12 +18,12 @@ type Range struct {
 	// bound, of 500 tokens.
 	Likely Amount
 	// Low and High are what it costs at least and at most. High has the whole answer that the request, or else the model,
-	// allows, and no cached input.
+	// allows, and the input written to the cache. Low has the whole input from the cache, and no answer.
 	Low, High Amount
 	// Prompt is the least that the input costs.
 	Prompt Amount
-	// Open says that High is no bound: the request and the catalogue set none to the answer, or the input has parts whose
-	// size is not known before (pictures by URL, files).
+	// Open says that High is no bound: the request and the catalogue set none to the answer, the input has parts whose
+	// size is not known before (pictures by URL, files), or the model may use tools of the provider as often as it likes.
 	Open   bool
 	Prices *models.PriceList
 	Tier   models.Tier
@@ -96,10 +98,7 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 		}
 		text = false
 	case *llm.ImageRequest:
-		for _, c := range []*counts{&low, &likely, &high} {
-			c.pictures(q, &llm.ImageResponse{Data: make([]llm.ImageData, max(q.N, 1))})
-		}
-		text = false
+		return p.estimateImages(m, q, r)
 	default:
 		return nil, &llm.Error{Kind: llm.ErrInvalidRequest, Scope: llm.ScopeLocal, Message: fmt.Sprintf("cost: a %T cannot be estimated", req)}
 	}
@@ -111,7 +110,7 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 			r.Open, most = true, likelyAnswer
 		}
 	}
-	r.Open = r.Open || in.Unsized > 0
+	r.Open = r.Open || in.Unsized > 0 || usesTools(req)
 	low.add(models.Input, int64(in.Low), Tokens)
 	likely.add(models.Input, int64(in.Tokens), Tokens)
 	high.add(models.Input, int64(in.High), Tokens)
@@ -122,37 +121,136 @@ func (p *Pricing) estimate(m *models.Model, req any, tier string) (*Range, error
 		}
 		high.add(models.Output, int64(most*answers), Tokens)
 	}
+	size := searchSize(req)
+	price := func(c *counts, tier string) (*Bill, error) { return p.bill(m, c, answer{tier: tier, context: size}) }
 	for _, x := range []struct {
 		c  *counts
 		to *Amount
 	}{{&low, &r.Low}, {&likely, &r.Likely}, {&high, &r.High}} {
-		b, err := p.bill(m, x.c, answer{tier: tier})
+		b, err := price(x.c, tier)
 		if err != nil {
 			return nil, err
 		}
 		*x.to, r.Prices = b.Total, b.Prices
 	}
-	// The least is with the whole input from the cache, where that is cheaper.
-	r.Prompt = r.Low
-	if _, ok := r.Prices.Find(models.CacheRead, "", int64(in.Low)); ok && low.n > 0 && low.list[0].Dimension == models.Input {
-		low.list[0].Dimension = models.CacheRead
-		if b, err := p.bill(m, &low, answer{tier: tier}); err == nil && b.Total < r.Low {
-			r.Low, r.Prompt = b.Total, b.Total
+	// The least is with the whole input from the cache, and without priority if the provider had none to give, where
+	// that is cheaper; the most with all of it written to the cache, or of the dearest kind that the request has.
+	vary(&low, models.Input, []models.Dimension{models.CacheRead}, func() {
+		if b, err := price(&low, tier); err == nil {
+			r.Low = min(r.Low, b.Total)
 		}
-	}
-	// The most is with the whole input written to the cache, where that costs more.
-	if high.n > 0 && high.list[0].Dimension == models.Input {
-		for _, d := range []models.Dimension{models.CacheWrite, models.CacheWrite1h} {
-			if _, ok := r.Prices.Find(d, "", int64(in.High)); !ok {
+		if b, err := price(&low, ""); err == nil && r.Tier == models.Priority {
+			r.Low = min(r.Low, b.Total)
+		}
+	})
+	r.Prompt = r.Low
+	input, output := dearer(req)
+	vary(&high, models.Input, input, func() {
+		vary(&high, models.Output, output, func() {
+			if b, err := price(&high, tier); err == nil {
+				r.High = max(r.High, b.Total)
+			}
+		})
+	})
+	return r, nil
+}
+
+// estimateImages prices pictures of the quality and size that are asked for, or of all that there are where the request
+// leaves the choice to the provider.
+func (p *Pricing) estimateImages(m *models.Model, q *llm.ImageRequest, r *Range) (*Range, error) {
+	var c counts
+	c.pictures(q, &llm.ImageResponse{Data: make([]llm.ImageData, max(q.N, 1))})
+	b, err := p.bill(m, &c, answer{})
+	if err == nil {
+		r.Low, r.Likely, r.High, r.Prompt, r.Prices = b.Total, b.Total, b.Total, 0, b.Prices
+	} else {
+		list, _ := m.PriceAt(p.now(), models.Standard, p.Region)
+		if list == nil {
+			return nil, err
+		}
+		asked := strings.Fields(c.list[0].Variant)
+		for _, price := range of(list, models.OutputImage) {
+			words := strings.Fields(price.Variant)
+			if kindOf(price.Unit) != Pieces || slices.ContainsFunc(asked, func(w string) bool { return !slices.Contains(words, w) }) {
 				continue
 			}
-			high.list[0].Dimension = d
-			if b, err := p.bill(m, &high, answer{tier: tier}); err == nil && b.Total > r.High {
-				r.High = b.Total
+			c.list[0].Variant = price.Variant
+			b, priceErr := p.bill(m, &c, answer{})
+			if priceErr != nil {
+				return nil, priceErr
+			}
+			if r.Prices == nil || b.Total < r.Low {
+				r.Low = b.Total
+			}
+			r.High, r.Prices = max(r.High, b.Total), list
+		}
+		if r.Prices == nil {
+			return nil, err
+		}
+		r.Likely = r.Low + (r.High-r.Low)/2
+	}
+	// Where pictures are billed by their tokens after all, those of the prompt come on top.
+	r.Open = slices.ContainsFunc(r.Prices.Prices, func(p models.Price) bool { return kindOf(p.Unit) == Tokens && p.Amount > 0 })
+	return r, nil
+}
+
+// vary calls try with a count as it is and as each of some other dimensions.
+func vary(c *counts, of models.Dimension, others []models.Dimension, try func()) {
+	try()
+	for i := range c.n {
+		if count := &c.list[i]; count.Dimension == of && count.Kind == Tokens {
+			for _, count.Dimension = range others {
+				try()
+			}
+			count.Dimension = of
+			return
+		}
+	}
+}
+
+// dearer are the dimensions that the input and output of a request may be billed as, beside the plain ones.
+func dearer(req any) (input, output []models.Dimension) {
+	input = []models.Dimension{models.CacheWrite, models.CacheWrite1h}
+	output = []models.Dimension{models.Reasoning}
+	q, ok := req.(*llm.CompletionRequest)
+	if !ok {
+		return input, output
+	}
+	for i := range q.Messages {
+		for j := range q.Messages[i].Content {
+			if d, other := mediaOf[q.Messages[i].Content[j].Type]; other && !slices.Contains(input, d) {
+				input = append(input, d)
 			}
 		}
 	}
-	return r, nil
+	if slices.Contains(q.Modalities, "audio") {
+		output = append(output, models.OutputAudio)
+	}
+	if slices.Contains(q.Modalities, "image") {
+		output = append(output, models.OutputImage)
+	}
+	return input, output
+}
+
+var mediaOf = map[string]models.Dimension{"input_audio": models.InputAudio, "image_url": models.InputImage, "video_url": models.InputVideo}
+
+// searchSize is how much context of a search a request asks for; see Perplexity's price of a request.
+func searchSize(req any) string {
+	if q, ok := req.(*llm.CompletionRequest); ok && q.WebSearchOptions != nil {
+		return q.WebSearchOptions.SearchContextSize
+	}
+	return ""
+}
+
+// usesTools says that a request gives the model tools of the provider, which are billed for each use.
+func usesTools(req any) bool {
+	switch q := req.(type) {
+	case *llm.CompletionRequest:
+		return q.WebSearchOptions != nil || slices.ContainsFunc(q.Tools, func(t llm.Tool) bool { return t.Function == nil && t.Custom == nil })
+	case *llm.ResponsesRequest:
+		return slices.ContainsFunc(q.Tools, func(t llm.ResponsesTool) bool { return t.Type != "function" && t.Type != "custom" })
+	}
+	return false
 }
 
 // boundOf is the bound that a request sets to its answer.

@@ -42,7 +42,8 @@ func Get(m *llm.Meta) (*Bill, bool) {
 
 // Outcome is what a call has cost, however it ended, for callbacks and middleware. A call that failed before anything was
 // done has a bill of nothing. One that broke off, was left early, or whose provider said nothing of its usage, has
-// bounds: Low is for what has arrived, High for all that may have been done; Total is High.
+// bounds: Low is for what has arrived, High for all that may have been done; Total is High. A stream is priced in the
+// service tier that its request asks for; if that is priority, Low is for an answer that came without.
 func (p *Pricing) Outcome(call *llm.Call, o *llm.Outcome) (*Bill, error) {
 	m, err := p.of(call, o.Meta)
 	var c counts
@@ -51,15 +52,23 @@ func (p *Pricing) Outcome(call *llm.Call, o *llm.Outcome) (*Bill, error) {
 		a, _ = c.read(call.Request, o.Response)
 	} else {
 		c.split(o.Usage)
+		_, a.tier, _ = nameOf(call.Request) // which tier has served a stream is not known here
 	}
-	whole := o.Err == nil && c.n > 0
+	whole := o.Err == nil && (c.n > 0 || a.free)
 	switch {
 	case err != nil && whole && a.usage != nil && a.usage.Cost != "":
 		return p.reported(a)
 	case err != nil:
 		return nil, err
 	case whole:
-		return p.bill(m, &c, a)
+		b, err := p.either(m, &c, a, call.Request, o.Response)
+		if err == nil && o.Response == nil && b.Tier == models.Priority {
+			a.tier = "" // as it is where the provider had no priority to give
+			if plain, err := p.bill(m, &c, a); err == nil {
+				b.Low = min(b.Low, plain.Total)
+			}
+		}
+		return b, err
 	}
 	return p.cut(m, call, o, a)
 }
@@ -82,6 +91,9 @@ func (p *Pricing) cut(m *models.Model, call *llm.Call, o *llm.Outcome, a answer)
 	errors.As(o.Err, &e)
 	if o.Err != nil && (e == nil || e.Partial == nil && !e.PossiblyExecuted) && o.Chunks == 0 {
 		return &Bill{Model: m.ID}, nil // nothing was done
+	}
+	if _, _, ok := nameOf(call.Request); !ok {
+		return nil, unknown("%s does not say what a %T has used", m.ID, call.Request)
 	}
 	r, err := p.estimate(m, call.Request, a.tier)
 	if err != nil {

@@ -1,12 +1,15 @@
 package cost
 
 import (
+	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/llm-go/llm"
 	"github.com/llm-go/llm/models"
+	"github.com/tidwall/gjson"
 )
 
 // Count is how much of one dimension a call has used.
@@ -44,7 +47,7 @@ func kindOf(u models.Unit) Kind {
 }
 
 // maxCounts is how many buckets a call can have.
-const maxCounts = 16
+const maxCounts = 18
 
 // counts is a list that needs no memory of its own.
 type counts struct {
@@ -60,8 +63,8 @@ func (c *counts) add(d models.Dimension, n int64, kind Kind) {
 }
 
 // Split divides what a provider has reported into disjoint buckets. Those of input sum to PromptTokens, those of output
-// to CompletionTokens, whatever the details say: where they overlap, as cached sound does, what is cached counts as
-// such, and of what exceeds the sum nothing is billed twice.
+// to CompletionTokens, whatever the details say: what is cached counts as such, as cached sound where the provider tells
+// how much of it was sound, and of what exceeds the sum nothing is billed twice.
 func Split(u *llm.Usage) []Count {
 	var c counts
 	c.split(u)
@@ -78,17 +81,24 @@ func (c *counts) split(u *llm.Usage) {
 		left -= v
 		return v
 	}
-	var read, write, write1h, audio, image, video int64
+	var read, readAudio, readImage, write, write1h, audio, image, video int64
 	if d := u.PromptTokensDetails; d != nil {
 		read = take(d.CachedTokens)
+		cachedAudio, cachedImage := cachedMedia(d.Extra)
+		readAudio = min(cachedAudio, read)
+		readImage = min(cachedImage, read-readAudio)
+		read -= readAudio + readImage
 		write1h = take(d.CacheCreation1hTokens)
 		write = take(max(d.CacheCreationTokens-d.CacheCreation1hTokens, d.CacheCreation5mTokens))
-		audio, image, video = take(d.AudioTokens), take(d.ImageTokens), take(d.VideoTokens)
+		audio, image = take(max(d.AudioTokens, 0)-int(readAudio)), take(max(d.ImageTokens, 0)-int(readImage))
+		video = take(d.VideoTokens)
 	}
 	c.add(models.Input, left, Tokens)
 	c.add(models.CacheRead, read, Tokens)
 	c.add(models.CacheWrite, write, Tokens)
 	c.add(models.CacheWrite1h, write1h, Tokens)
+	c.add(models.CacheReadAudio, readAudio, Tokens)
+	c.add(models.CacheReadImage, readImage, Tokens)
 	c.add(models.InputAudio, audio, Tokens)
 	c.add(models.InputImage, image, Tokens)
 	c.add(models.InputVideo, video, Tokens)
@@ -110,48 +120,157 @@ func (c *counts) split(u *llm.Usage) {
 	}
 }
 
+// cachedMedia is how much of the cached input was sound and pictures, where a provider tells: Gemini's
+// cacheTokensDetails (API reference, UsageMetadata), OpenAI's cached_tokens_details (API reference, Realtime, usage).
+func cachedMedia(e llm.Extra) (audio, image int64) {
+	if e == nil {
+		return 0, 0
+	}
+	if raw, ok := e["cacheTokensDetails"].(json.RawMessage); ok {
+		r := gjson.ParseBytes(raw)
+		audio, image = r.Get(`#(modality=="AUDIO").tokenCount`).Int(), r.Get(`#(modality=="IMAGE").tokenCount`).Int()
+	} else if raw, ok := e["cached_tokens_details"].(json.RawMessage); ok {
+		r := gjson.ParseBytes(raw)
+		audio, image = r.Get("audio_tokens").Int(), r.Get("image_tokens").Int()
+	}
+	return max(audio, 0), max(image, 0)
+}
+
+// perRequest adds what a list bills beside tokens for each call, and what its vendor counts under names of its own.
+func (c *counts) perRequest(list *models.PriceList, a answer, input int64) {
+	if len(list.Prices) == 0 || list.Prices[len(list.Prices)-1].Dimension < models.Citation {
+		return
+	}
+	if _, ok := list.Find(models.Request, "", input); ok {
+		c.add(models.Request, 1, Pieces)
+	}
+	var extra llm.Extra
+	if a.usage != nil {
+		extra = a.usage.Extra
+	}
+	// Perplexity's models search at every call: the price of a call depends on the context that was asked for, and deep
+	// research counts its searches, thoughts and cited tokens apart (API reference, "Chat Completions", usage).
+	if _, ok := list.Find(models.WebSearch, "low", input); ok && !c.has(models.WebSearch) {
+		c.add(models.WebSearch, 1, Pieces)
+		c.list[c.n-1].Variant = or(or(text(extra["search_context_size"]), a.context), "low")
+	}
+	if len(of(list, models.Citation)) > 0 {
+		c.add(models.Citation, number(extra["citation_tokens"]), Tokens)
+		if !c.has(models.Reasoning) {
+			c.add(models.Reasoning, number(extra["reasoning_tokens"]), Tokens)
+		}
+		if !c.has(models.WebSearch) {
+			c.add(models.WebSearch, number(extra["num_search_queries"]), Pieces)
+		}
+	}
+}
+
+func (c *counts) has(d models.Dimension) bool {
+	for i := range c.n {
+		if c.list[i].Dimension == d {
+			return true
+		}
+	}
+	return false
+}
+
+func number(v any) int64 {
+	raw, _ := v.(json.RawMessage)
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func text(v any) string {
+	if raw, ok := v.(json.RawMessage); ok {
+		return strings.Trim(string(raw), `"`)
+	}
+	s, _ := v.(string)
+	return s
+}
+
 // answer is what the types of answers have in common.
 type answer struct {
 	meta  *llm.Meta
 	usage *llm.Usage
 	tier  string
+	// context is the size of a search's context that the request asks for.
+	context string
+	free    bool // no vendor bills it
 }
 
 // read finds what is billed of an answer, and of its request where that is needed; req may be nil.
 func (c *counts) read(req, resp any) (a answer, ok bool) {
 	switch r := resp.(type) {
 	case *llm.CompletionResponse:
-		a = answer{&r.Meta, r.Usage, r.ServiceTier}
+		a = answer{meta: &r.Meta, usage: r.Usage, tier: r.ServiceTier}
 	case *llm.ResponsesResponse:
-		a = answer{&r.Meta, r.Usage, r.ServiceTier}
+		a = answer{meta: &r.Meta, usage: r.Usage, tier: r.ServiceTier}
 	case *llm.TextCompletionResponse:
 		a = answer{meta: &r.Meta, usage: r.Usage}
 	case *llm.EmbeddingResponse:
 		a = answer{meta: &r.Meta, usage: r.Usage}
 	case *llm.ImageResponse:
 		a = answer{meta: &r.Meta, usage: r.Usage}
-		if r.Usage == nil {
-			c.pictures(req, r)
-		}
 	case *llm.SpeechResponse:
 		a = answer{meta: &r.Meta, usage: r.Usage}
-		if s, is := req.(*llm.SpeechRequest); is && r.Usage == nil {
-			c.add(models.Input, int64(utf8.RuneCountInString(s.Input)), Characters)
-		}
 	case *llm.TranscriptionResponse:
 		a = answer{meta: &r.Meta, usage: r.Usage}
-		if seconds := max(r.UsageSeconds, r.Duration); r.Usage == nil && seconds > 0 {
-			c.add(models.InputAudio, int64(math.Round(seconds*1000)), Milliseconds)
-		}
 	case *llm.ModerationResponse:
 		a = answer{meta: &r.Meta}
 	case *llm.CountTokensResponse:
-		a = answer{meta: &r.Meta}
+		a = answer{meta: &r.Meta, free: true}
 	default:
 		return a, false
 	}
 	c.split(a.usage)
+	if c.n == 0 {
+		c.pieces(req, resp)
+	}
+	if r, is := resp.(*llm.ResponsesResponse); is {
+		c.tools(r)
+	}
 	return a, true
+}
+
+// pieces counts what is billed by the piece, the second or the character.
+func (c *counts) pieces(req, resp any) {
+	switch r := resp.(type) {
+	case *llm.ImageResponse:
+		c.pictures(req, r)
+	case *llm.SpeechResponse:
+		if s, is := req.(*llm.SpeechRequest); is {
+			c.add(models.Input, int64(utf8.RuneCountInString(s.Input)), Characters)
+		}
+	case *llm.TranscriptionResponse:
+		if seconds := max(r.UsageSeconds, r.Duration); seconds > 0 && seconds < math.MaxInt64/1000 {
+			c.add(models.InputAudio, int64(math.Round(seconds*1000)), Milliseconds)
+		}
+	}
+}
+
+// tools counts calls of the provider's tools, which the Responses API tells by items. Of web searches only the searches
+// themselves are billed, and not what was opened or found on a page (OpenAI's guide "Web search", "Output and
+// citations"; pricing page, "Built-in tools").
+func (c *counts) tools(r *llm.ResponsesResponse) {
+	if r.Usage != nil && r.Usage.ServerToolUse != nil {
+		return
+	}
+	var web, file int64
+	for i := range r.Output {
+		switch item := &r.Output[i]; item.Type {
+		case "web_search_call":
+			if raw, _ := item.Extra["action"].(json.RawMessage); len(raw) == 0 || gjson.GetBytes(raw, "type").Str == "search" {
+				web++
+			}
+		case "file_search_call":
+			file++
+		}
+	}
+	c.add(models.WebSearch, web, Pieces)
+	c.add(models.FileSearch, file, Pieces)
 }
 
 // pictures counts those of an answer, by quality and size.
@@ -165,14 +284,14 @@ func (c *counts) pictures(req any, r *llm.ImageResponse) {
 	case *llm.ImageVariationRequest:
 		size = or(size, q.Size)
 	}
-	if quality == "auto" {
+	if quality == "auto" || quality == "standard" { // prices without a quality are for the standard one
 		quality = ""
 	}
 	if size == "auto" {
 		size = ""
 	}
-	c.add(models.OutputImage, int64(len(r.Data)), Pieces)
-	if c.n > 0 {
+	if len(r.Data) > 0 {
+		c.add(models.OutputImage, int64(len(r.Data)), Pieces)
 		c.list[c.n-1].Variant = strings.TrimSpace(quality + " " + size)
 	}
 }
