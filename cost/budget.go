@@ -185,7 +185,7 @@ type BudgetConfig struct {
 // reserved for once more. If there is no room, the call ends there.
 //
 // Budgets belong inside of a router: each try is then priced as the model that it goes to, and can be counted for its
-// deployment.
+// deployment. They belong inside of a cache too: an answer that comes from further inside counts as if it had been sent for.
 //
 //	client := llm.New(llm.WithMiddleware(rt.Middleware, budgets.Middleware))
 type Budgets struct {

@@ -411,7 +411,8 @@ func (p *payment) warn(message string) {
 
 // record is what is known of a call before it is sent.
 func (p *payment) record(s Status, err error) *Record {
-	r := &Record{ID: newID(), Time: p.begun, Operation: p.call.Operation, Status: s, Error: kindOfError(err), Tags: p.call.Tags()}
+	r := &Record{ID: newID(), Time: p.begun, Operation: p.call.Operation, Status: s, Error: kindOfError(err),
+		Tags: p.call.Tags()}
 	r.Provider, r.Model, _ = strings.Cut(p.call.ModelName(), "/")
 	if p.call.Route != nil {
 		r.Deployment = p.call.Route.Deployment

@@ -68,7 +68,8 @@ func NewMemory(c MemoryConfig) *Memory {
 	if c.MaxAccounts <= 0 {
 		c.MaxAccounts = 100_000
 	}
-	return &Memory{config: c, start: c.Now(), accounts: make(map[accountKey]*account), held: make(map[string]*holding), swept: -sweepPause}
+	return &Memory{config: c, start: c.Now(), accounts: make(map[accountKey]*account), held: make(map[string]*holding),
+		swept: -sweepPause}
 }
 
 // Reserve is [Store.Reserve]. The context only matters if it has ended before: nothing is waited for.

@@ -230,8 +230,10 @@ func (r *Report) WriteCSV(w io.Writer) error {
 		for _, k := range row.Key {
 			line = append(line, cell(k))
 		}
-		line = append(line, strconv.FormatInt(row.Calls, 10), strconv.FormatInt(row.Refused, 10), strconv.FormatInt(row.Unpriced, 10),
-			row.Amount.String(), row.Uncertain.String(), row.Open.String())
+		for _, n := range []int64{row.Calls, row.Refused, row.Unpriced} {
+			line = append(line, strconv.FormatInt(n, 10))
+		}
+		line = append(line, row.Amount.String(), row.Uncertain.String(), row.Open.String())
 		for _, b := range buckets {
 			line = append(line, strconv.FormatInt(row.Buckets[b], 10))
 		}

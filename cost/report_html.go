@@ -22,7 +22,8 @@ var reportStyle string
 // WriteHTML writes a page with charts and all rows. It is one file, without scripts, and loads nothing.
 func (r *Report) WriteHTML(w io.Writer) error {
 	p := &page{Writer: bufio.NewWriter(w), report: r, rows: r.Rows()}
-	p.put(`<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+	p.put(`<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>`, esc(r.Title), "</title><style>",
 		reportStyle, "</style><main><h1>", esc(r.Title), "</h1>")
 	p.head()
@@ -73,7 +74,8 @@ func (p *page) head() {
 	}
 	p.put(`<div class="cards">`)
 	card := func(label, value, note string) {
-		p.put(`<div class="card"><div class="label">`, label, `</div><div class="value">`, value, `</div><div class="note">`, note, "</div></div>")
+		p.put(`<div class="card"><div class="label">`, label, `</div><div class="value">`, value, `</div>`,
+			`<div class="note">`, note, "</div></div>")
 	}
 	note := "billed to the last token"
 	if t.Uncertain > 0 {
@@ -143,12 +145,14 @@ func (p *page) timeline() {
 const chartWidth, chartHeight, chartLeft, chartBottom = 960, 260, 76, 24
 
 func (p *page) chart(steps, names []string, bars [][]Amount, top Amount) {
-	fmt.Fprintf(p, `<svg viewBox="0 0 %d %d" role="img" aria-label="What was spent over time">`, chartWidth, chartHeight+chartBottom+8)
+	fmt.Fprintf(p, `<svg viewBox="0 0 %d %d" role="img" aria-label="What was spent over time">`,
+		chartWidth, chartHeight+chartBottom+8)
 	height := func(v Amount) float64 { return float64(v) / float64(top) * chartHeight }
 	for i := range 5 {
 		v := top / 4 * Amount(i)
 		y := 8 + chartHeight - height(v)
-		fmt.Fprintf(p, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text class="axis" x="%d" y="%.1f" text-anchor="end">%s</text>`,
+		fmt.Fprintf(p, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`+
+			`<text class="axis" x="%d" y="%.1f" text-anchor="end">%s</text>`,
 			chartLeft, chartWidth, y, y, chartLeft-8, y+4, dollars(v))
 	}
 	pitch := float64(chartWidth-chartLeft) / float64(len(steps))
@@ -166,7 +170,8 @@ func (p *page) chart(steps, names []string, bars [][]Amount, top Amount) {
 				k, x-width/2, y, width, h, esc(step), esc(names[k]), dollars(bars[k][i]))
 		}
 		if i%every == 0 {
-			fmt.Fprintf(p, `<text class="axis" x="%.1f" y="%d" text-anchor="middle">%s</text>`, x, 8+chartHeight+18, esc(short(step)))
+			fmt.Fprintf(p, `<text class="axis" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
+				x, 8+chartHeight+18, esc(short(step)))
 		}
 	}
 	p.put("</svg>")
@@ -178,7 +183,8 @@ func (p *page) legend(names []string) {
 	}
 	p.put(`<ul class="legend">`)
 	for k, name := range names {
-		fmt.Fprintf(p, `<li><svg viewBox="0 0 10 10"><rect class="c%d" width="10" height="10" rx="2"/></svg>%s</li>`, k, esc(name))
+		fmt.Fprintf(p, `<li><svg viewBox="0 0 10 10"><rect class="c%d" width="10" height="10" rx="2"/></svg>%s</li>`,
+			k, esc(name))
 	}
 	p.put("</ul>")
 }
@@ -254,9 +260,11 @@ func (p *page) bars() {
 			break
 		}
 		name := esc(p.name(row))
-		fmt.Fprintf(p, `<div class="name" title="%s">%s</div><div><svg viewBox="0 0 100 10" preserveAspectRatio="none"><rect class="c%d" width="%.2f" `+
-			`height="10"/></svg></div><div class="num" title="$%s">%s</div><div class="num dim">%.1f&#8239;%%</div>`,
-			name, name, min(i, series), max(100*float64(row.Amount)/float64(top), 0.3), row.Amount, dollars(row.Amount), p.share(row))
+		fmt.Fprintf(p, `<div class="name" title="%s">%s</div><div><svg viewBox="0 0 100 10" preserveAspectRatio="none">`+
+			`<rect class="c%d" width="%.2f" height="10"/></svg></div>`,
+			name, name, min(i, series), max(100*float64(row.Amount)/float64(top), 0.3))
+		fmt.Fprintf(p, `<div class="num" title="$%s">%s</div><div class="num dim">%.1f&#8239;%%</div>`,
+			row.Amount, dollars(row.Amount), p.share(row))
 	}
 	p.put("</div></section>")
 }
