@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -113,7 +114,7 @@ func TestNoDrift(t *testing.T) {
 	require.Equal(t, "12", sum.String())
 	_, err = cost.Add(1<<62, 1<<62)
 	require.ErrorIs(t, err, cost.ErrOverflow)
-	_, err = p.Call(nil, answer(&llm.Usage{CompletionTokens: 1 << 60}))
+	_, err = p.Call(nil, answer(&llm.Usage{CompletionTokens: math.MaxInt}))
 	require.ErrorIs(t, err, cost.ErrOverflow)
 }
 

@@ -61,7 +61,7 @@ func BenchmarkRoute(b *testing.B) {
 		b.Run(fmt.Sprintf("shuffle with limits/%d", n), func(b *testing.B) {
 			list := group("g", ids...)
 			for i := range list {
-				list[i].RPM, list[i].TPM, list[i].MaxParallel = 1e9, 1e12, 1e6
+				list[i].RPM, list[i].TPM, list[i].MaxParallel = 1e9, 2e9, 1e6
 			}
 			rt, err := router.New(router.Config{Deployments: list})
 			if err != nil {
