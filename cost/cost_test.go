@@ -456,7 +456,7 @@ func section(archive, name string) []byte {
 func FuzzSplit(f *testing.F) {
 	f.Add(100, 50, 60, 70, 10, 20, 30, 40, 50, 60)
 	f.Add(0, 0, -1, 0, 0, 0, 0, 0, 0, 0)
-	f.Add(10, math.MaxInt, math.MaxInt, 10, math.MaxInt, 1, 1, -1<<63, math.MaxInt, math.MaxInt)
+	f.Add(10, math.MaxInt, math.MaxInt, 10, math.MaxInt, 1, 1, math.MinInt, math.MaxInt, math.MaxInt)
 	f.Fuzz(func(t *testing.T, prompt, completion, cached, written, hour, audio, image, thought, outAudio, outImage int) {
 		u := &llm.Usage{PromptTokens: prompt, CompletionTokens: completion,
 			PromptTokensDetails:     &llm.PromptTokensDetails{CachedTokens: cached, CacheCreationTokens: written, CacheCreation1hTokens: hour, AudioTokens: audio, ImageTokens: image},
