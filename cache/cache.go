@@ -47,7 +47,7 @@
 // # Order
 //
 // Middleware outside the cache sees hits, that inside does not. Guardrails on answers, budgets and logs belong outside
-// (before it in [llm.WithMiddleware]), routers inside. A cache in memory outside of one with a shared store saves that one the
+// (before it in [llm.WithMiddleware]), routers inside. A cache in memory outside of one with a shared store saves that one its
 // round trips: llm.WithMiddleware(near.Middleware, far.Middleware). It keeps an answer no longer than its own TTL allows
 // for the answer's age.
 package cache
